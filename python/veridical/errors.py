@@ -1,0 +1,195 @@
+"""Every error of the package.
+
+::
+
+    Error
+    ├── InputError                    the caller's mistake: a path, a shape, a dtype, a value
+    │   ├── CompileError                the model cannot become an integer program
+    │   │   └── UnsupportedOpError        one node has no integer form; names node, op and reason
+    │   └── KeyFormatError              a key file is not a key this package accepts
+    ├── ProgramError                  a program file breaks the format or a loader condition
+    ├── VerificationError             the receipt is not acceptable
+    │   ├── MalformedError              bytes do not parse, are oversize, or are not canonical
+    │   ├── SignatureError              no valid signature of the signer that was named
+    │   ├── StatementMismatchError      input, model or output differ from what was asked
+    │   ├── EvidenceError               the evidence does not support the statement
+    │   └── PolicyError                 the evidence is sound; the policy asks for more
+    ├── UndecidedError                cannot be checked now; never means accepted
+    │   ├── ProgramMissingError         the check needs the program, which was not given
+    │   └── RevealMissingError          the check needs bytes or a salt, which were not given
+    └── InternalError                 a defect of this package
+
+A rejection is raised, never returned, so that ignoring it is impossible. Every error says what failed
+(the message), where (``where``) and what to do (``advice``); ``diagnostics()`` puts them together.
+The Rust extension raises these same classes: there is one hierarchy.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CompileError",
+    "Error",
+    "EvidenceError",
+    "InputError",
+    "InternalError",
+    "KeyFormatError",
+    "MalformedError",
+    "PolicyError",
+    "ProgramError",
+    "ProgramMissingError",
+    "RevealMissingError",
+    "SignatureError",
+    "StatementMismatchError",
+    "UndecidedError",
+    "UnsupportedOpError",
+    "VerificationError",
+]
+
+
+class Error(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    #: What a person can do, when the raiser has nothing more exact to say.
+    default_advice: str = "See the message; nothing was accepted."
+
+    def __init__(
+        self,
+        message: str,
+        where: str | None = None,
+        check: str | None = None,
+        advice: str | None = None,
+    ) -> None:
+        """Keep the parts apart, so that a command can print them and a test can match them.
+
+        ``message`` says what failed, with the expected and the actual value. ``where`` is a path, a
+        node, a field or a byte offset. ``check`` is the stable name of the failed check. All are
+        positional so that the Rust extension can build an error from a plain tuple.
+        """
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.advice = advice
+        self.check = check
+
+    def __str__(self) -> str:
+        """Return one line: what failed and where."""
+        return self.message if self.where is None else f"{self.message} (at {self.where})"
+
+    def diagnostics(self) -> str:
+        """Return what failed, where, and what to do, as text for a person."""
+        lines = [f"{type(self).__name__}: {self.message}"]
+        if self.check is not None:
+            lines.append(f"check: {self.check}")
+        if self.where is not None:
+            lines.append(f"where: {self.where}")
+        lines.append(f"advice: {self.advice or self.default_advice}")
+        return "\n".join(lines)
+
+
+class InputError(Error):
+    """The caller passed something that cannot be used; nothing was run."""
+
+    default_advice = "Correct the argument that is named and call again."
+
+
+class CompileError(InputError):
+    """The model cannot become an integer program."""
+
+    default_advice = "Read which node or tensor is named; change the model or the compile options."
+
+
+class UnsupportedOpError(CompileError):
+    """An operator of the model has no integer form."""
+
+    default_advice = (
+        "Export the model without this operator, or write it with supported ones; "
+        "docs/operators.md lists them."
+    )
+
+    def __init__(
+        self,
+        message: str,
+        node: str,
+        op: str,
+        advice: str | None = None,
+    ) -> None:
+        """Carry the name of the node and its operator, which also form ``where``."""
+        super().__init__(message, where=f"node {node!r}, op {op}", check="operator", advice=advice)
+        self.args = (message, node, op)  # what pickle and copy rebuild it from
+        self.node = node
+        self.op = op
+
+
+class KeyFormatError(InputError):
+    """A key file does not hold a key that this package accepts."""
+
+    default_advice = "Make a key with `veridical key new`, or pass an Ed25519 or P-256 key in PEM."
+
+
+class ProgramError(Error):
+    """A program file breaks the format or a loader condition; it was not loaded."""
+
+    default_advice = "Do not use this file; get it again from its publisher, or compile it again."
+
+
+class VerificationError(Error):
+    """The receipt is not acceptable. Every rejection is a subclass of this one."""
+
+    default_advice = "Do not rely on this answer."
+
+
+class MalformedError(VerificationError):
+    """The bytes do not parse, are oversize, or are not in canonical form."""
+
+    default_advice = "Do not rely on this answer; ask the issuer for the receipt again."
+
+
+class SignatureError(VerificationError):
+    """No valid signature by a signer that the policy trusts."""
+
+    default_advice = (
+        "Compare the signer's public key with the one you pinned; "
+        "do not pin a new one on the word of this receipt."
+    )
+
+
+class StatementMismatchError(VerificationError):
+    """The statement speaks of another input, model or output than the caller's own."""
+
+    default_advice = "The receipt is for another question, model or answer; do not rely on it."
+
+
+class EvidenceError(VerificationError):
+    """The evidence is broken, or does not support the statement."""
+
+    default_advice = "Do not rely on this answer; keep the receipt, it may show its issuer's fault."
+
+
+class PolicyError(VerificationError):
+    """The receipt is sound, and the policy asks for more."""
+
+    default_advice = "Ask the issuer for the stronger evidence that the policy names."
+
+
+class UndecidedError(Error):
+    """A check that the policy asks for cannot be made now. This never means accepted."""
+
+    default_advice = "Supply what is missing and verify again; until then nothing is accepted."
+
+
+class ProgramMissingError(UndecidedError):
+    """A check runs the program again, and the program was not given."""
+
+    default_advice = "Pass the program file whose digest the statement names (`--program M.vprog`)."
+
+
+class RevealMissingError(UndecidedError):
+    """A commitment must be opened, and the bytes or the salt were not given."""
+
+    default_advice = "Ask the issuer for the reveal of this field, or pass the value yourself."
+
+
+class InternalError(Error):
+    """A defect of this package. What it was asked to check is not accepted."""
+
+    default_advice = "Please report this with the message; docs/index.md says where."
