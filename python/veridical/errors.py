@@ -2,7 +2,7 @@
 
 ::
 
-    Error
+    Error                             base of every error raised on purpose
     ├── InputError                    the caller's mistake: a path, a shape, a dtype, a value
     │   ├── CompileError                the model cannot become an integer program
     │   │   └── UnsupportedOpError        one node has no integer form; names node, op and reason
@@ -19,8 +19,8 @@
     │   └── RevealMissingError          the check needs bytes or a salt, which were not given
     └── InternalError                 a defect of this package
 
-A rejection is raised, never returned, so that ignoring it is impossible. Every error says what failed
-(the message), where (``where``) and what to do (``advice``); ``diagnostics()`` puts them together.
+A rejection is raised, never returned, so that ignoring it is impossible. Every error says what
+failed (the message), where (``where``) and what to do (``advice``); ``diagnostics()`` joins them.
 The Rust extension raises these same classes: there is one hierarchy.
 """
 

@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 def exit_code_of(error: BaseException) -> ExitCode:
     """Return the exit code that an error stands for.
 
-    What is not of this package's hierarchy is an internal failure: it is never mistaken for a verdict.
+    What is not of this package's hierarchy is an internal failure, never mistaken for a verdict.
     """
     if isinstance(error, errors.VerificationError | errors.ProgramError):
         return ExitCode.REJECTED
