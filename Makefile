@@ -1,0 +1,98 @@
+# Every target does its own set-up. A second run is fast: stamps lie in the virtual environment.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(abspath $(VENV))/bin
+RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock
+LOCKS := requirements/bootstrap.txt requirements/dev.txt requirements/carriers.txt
+COMPILE_LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+	--universal --python-version 3.11
+
+export PATH := $(BIN):$(PATH)
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+## —— the two commands ——
+
+.PHONY: demo
+demo: build ## compile a model, run it, issue and verify its receipt, then forge it nine ways
+	veridical demo
+
+.PHONY: test
+test: lint types lint-rust test-python test-rust ## lint, types, Python and Rust tests; nothing is skipped silently
+
+## —— more ——
+
+.PHONY: accept
+accept: build ## the whole acceptance list, full counts, as a table
+	python -m benches.accept
+
+.PHONY: bench
+bench: build ## latency, size and memory against ONNX Runtime, measured in the same run
+	python -m benches
+
+.PHONY: test-fast
+test-fast: build ## the inner loop: Python tests without the slow ones
+	pytest -m "not slow and not accept" -x -q
+
+.PHONY: test-python
+test-python: build ## all Python tests with reduced counts of the long campaigns
+	pytest -m "not accept"
+
+.PHONY: test-rust
+test-rust: ## all Rust tests
+	cargo test --quiet --locked --workspace
+
+.PHONY: lint
+lint: $(VENV)/packages.stamp ## ruff: lint and format, changes nothing
+	ruff check
+	ruff format --check
+
+.PHONY: types
+types: build ## mypy --strict, and the extension against its stub
+	mypy --strict
+	stubtest veridical._core --mypy-config-file pyproject.toml
+
+.PHONY: lint-rust
+lint-rust: ## rustfmt and clippy, changes nothing
+	@cargo clippy --version >/dev/null && cargo fmt --version >/dev/null || { \
+		echo "clippy or rustfmt is missing; what to do: add both components to the Rust toolchain" >&2; exit 1; }
+	cargo fmt --all --check
+	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+.PHONY: fmt
+fmt: $(VENV)/packages.stamp ## format Python and Rust in place
+	ruff check --fix-only
+	ruff format
+	cargo fmt --all
+
+.PHONY: build
+build: $(VENV)/build.stamp ## the virtual environment with the package and its extension
+
+.PHONY: lock
+lock: $(VENV)/packages.stamp ## compile the hashed requirements again from pyproject.toml
+	$(COMPILE_LOCK) --all-extras pyproject.toml -o requirements/dev.txt
+	$(COMPILE_LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	$(COMPILE_LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(COMPILE_LOCK) --no-deps requirements/carriers.in -o requirements/carriers.txt
+
+.PHONY: clean
+clean: ## remove what was built, keep the virtual environment
+	rm -rf target out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f python/veridical/*.so $(VENV)/build.stamp
+	find python tests benches examples attacks scripts -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^## /{print "\n" substr($$0, 4)} /^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/packages.stamp: $(LOCKS) scripts/bootstrap.sh
+	PYTHON=$(PYTHON) scripts/bootstrap.sh $(VENV)
+	touch $@
+
+# Editable, so that Python sources are read in place; the extension is built with the release profile.
+$(VENV)/build.stamp: $(VENV)/packages.stamp $(RUST_SOURCES) pyproject.toml
+	python -m pip --quiet --disable-pip-version-check install --no-index --no-deps --no-build-isolation --editable .
+	touch $@
