@@ -1,0 +1,1 @@
+"""Portfolio weights from monthly market data: a small MLP trained on Fama-French returns."""
