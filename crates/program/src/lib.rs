@@ -19,3 +19,13 @@
     clippy::unreachable,
     clippy::wildcard_enum_match_arm
 )]
+
+pub mod constant;
+pub mod graph;
+mod program;
+
+pub use constant::{ConstData, Dtype};
+pub use graph::{
+    ConstInfo, ConstKind, Decode, Encode, Graph, Input, Node, Op, Output, TensorInfo, Window,
+};
+pub use program::Program;
