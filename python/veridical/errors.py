@@ -6,13 +6,25 @@
     ├── InputError                    the caller's mistake: a path, a shape, a dtype, a value
     │   ├── CompileError                the model cannot become an integer program
     │   │   └── UnsupportedOpError        one node has no integer form; names node, op and reason
-    │   └── KeyFormatError              a key file is not a key this package accepts
+    │   ├── KeyFormatError              a key file is not a key this package accepts
+    │   │   ├── UnsupportedKeyError       neither Ed25519 nor P-256
+    │   │   ├── NonCanonicalKeyError      a second encoding of a key
+    │   │   ├── PointNotOnCurveError      no point of the curve
+    │   │   └── SmallOrderKeyError        outside the prime-order subgroup
+    │   └── PolicyFormatError           a policy is empty, or its file breaks the format
     ├── ProgramError                  a program file breaks the format or a loader condition
     ├── VerificationError             the receipt is not acceptable
     │   ├── MalformedError              bytes do not parse, are oversize, or are not canonical
+    │   │   ├── OversizeError             larger than the limit; not read
+    │   │   ├── NestingError              nested deeper than the limit
+    │   │   ├── DuplicateKeyError         one object has a key twice
+    │   │   ├── NonCanonicalError         a second encoding of the same value
+    │   │   ├── TrailingBytesError        bytes after the end
+    │   │   └── FieldError                a member is missing, unknown or out of range
     │   ├── SignatureError              no valid signature of the signer that was named
     │   ├── StatementMismatchError      input, model or output differ from what was asked
     │   ├── EvidenceError               the evidence does not support the statement
+    │   │   └── ReexecutionError          running the program again gives something else
     │   └── PolicyError                 the evidence is sound; the policy asks for more
     ├── UndecidedError                cannot be checked now; never means accepted
     │   ├── ProgramMissingError         the check needs the program, which was not given
@@ -28,19 +40,31 @@ from __future__ import annotations
 
 __all__ = [
     "CompileError",
+    "DuplicateKeyError",
     "Error",
     "EvidenceError",
+    "FieldError",
     "InputError",
     "InternalError",
     "KeyFormatError",
     "MalformedError",
+    "NestingError",
+    "NonCanonicalError",
+    "NonCanonicalKeyError",
+    "OversizeError",
+    "PointNotOnCurveError",
     "PolicyError",
+    "PolicyFormatError",
     "ProgramError",
     "ProgramMissingError",
+    "ReexecutionError",
     "RevealMissingError",
     "SignatureError",
+    "SmallOrderKeyError",
     "StatementMismatchError",
+    "TrailingBytesError",
     "UndecidedError",
+    "UnsupportedKeyError",
     "UnsupportedOpError",
     "VerificationError",
 ]
@@ -126,6 +150,34 @@ class KeyFormatError(InputError):
     default_advice = "Make a key with `veridical key new`, or pass an Ed25519 or P-256 key in PEM."
 
 
+class UnsupportedKeyError(KeyFormatError):
+    """The key is of an algorithm that receipts do not use."""
+
+
+class NonCanonicalKeyError(KeyFormatError):
+    """The bytes are a second encoding of a key, which would give it a second key id."""
+
+    default_advice = "Export the key again as PEM SubjectPublicKeyInfo with an uncompressed point."
+
+
+class PointNotOnCurveError(KeyFormatError):
+    """The bytes are not a point of the curve."""
+
+    default_advice = "The file is damaged or hostile; get the key again from its owner."
+
+
+class SmallOrderKeyError(KeyFormatError):
+    """The key is outside the prime-order subgroup: signatures under it may fit many messages."""
+
+    default_advice = "Such a key does not arise by accident; do not trust who gave it to you."
+
+
+class PolicyFormatError(InputError):
+    """A policy is empty, or its file breaks the format; nothing was verified."""
+
+    default_advice = "Correct the policy; spec/v1/policy.md lists every rule."
+
+
 class ProgramError(Error):
     """A program file breaks the format or a loader condition; it was not loaded."""
 
@@ -142,6 +194,32 @@ class MalformedError(VerificationError):
     """The bytes do not parse, are oversize, or are not in canonical form."""
 
     default_advice = "Do not rely on this answer; ask the issuer for the receipt again."
+
+
+class OversizeError(MalformedError):
+    """Larger than the limit; it was not read."""
+
+    default_advice = "No receipt is that large; do not rely on this answer."
+
+
+class NestingError(MalformedError):
+    """Nested deeper than the limit."""
+
+
+class DuplicateKeyError(MalformedError):
+    """One object has the same key twice, so that two readers could disagree."""
+
+
+class NonCanonicalError(MalformedError):
+    """A second encoding of a value that has exactly one."""
+
+
+class TrailingBytesError(MalformedError):
+    """There are bytes after the end of the document."""
+
+
+class FieldError(MalformedError):
+    """A member is missing, unknown, of the wrong type, or out of range."""
 
 
 class SignatureError(VerificationError):
@@ -163,6 +241,12 @@ class EvidenceError(VerificationError):
     """The evidence is broken, or does not support the statement."""
 
     default_advice = "Do not rely on this answer; keep the receipt, it may show its issuer's fault."
+
+
+class ReexecutionError(EvidenceError):
+    """Running the program again gives something else than the statement says."""
+
+    default_advice = "Keep the receipt: with the program it shows that its signer was wrong."
 
 
 class PolicyError(VerificationError):
