@@ -11,7 +11,7 @@ PACKAGE = ROOT / "python" / "veridical"
 
 # Built, fetched or cached, never written by hand.
 GENERATED = frozenset(
-    {".git", ".venv", "target", "out", "build", "dist", "__pycache__"}
+    {".cache", ".git", ".venv", "target", "out", "build", "dist", "__pycache__"}
     | {".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 )
 
