@@ -1,5 +1,24 @@
 //! Deterministic executor of canonical integer programs.
 //!
-//! Spec: spec/v1/program.md.
+//! Spec: spec/v1/program.md, sections 3 to 5 and 8. The same program and inputs give the same bits on
+//! every machine, for every instruction set, number of threads and batch size.
+//!
+//! | Module        | Purpose                                                             |
+//! |---------------|---------------------------------------------------------------------|
+//! | `executor`    | checks inputs, runs the plan                                        |
+//! | `interpreter` | every operation straight from the specification                     |
+//! | `kernels`     | fast loops, and the only `unsafe` code                              |
+//! | `trace`       | all tensors of a run, their Merkle roots, single-element steps      |
 
 #![deny(clippy::float_arithmetic)]
+
+mod error;
+mod executor;
+mod interpreter;
+mod kernels;
+mod trace;
+
+pub use error::ExecutorError;
+pub use executor::{Executor, Options};
+pub use kernels::Isa;
+pub use trace::Trace;

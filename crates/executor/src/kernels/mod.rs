@@ -1,0 +1,95 @@
+//! Integer kernels: one portable form of each, and faster twins which give the same bits.
+//!
+//! Only this module and its children contain `unsafe` code. Every function outside is written
+//! against [`Kernels`], a token which exists only for an instruction set that the machine has.
+//!
+//! | Module     | Purpose                                                                   |
+//! |------------|---------------------------------------------------------------------------|
+//! | `gemm`     | `i16 x i16 -> i32` products by register tiles over packed panels          |
+//! | `pack`     | brings operands into the panel layout                                     |
+//! | `epilogue` | bias, shift and table on a tile of accumulators                           |
+//! | `vector`   | element-wise and row operations, compiled once per instruction set        |
+//! | `portable` | tile and table look-up without assumptions about the machine              |
+//! | `avx2`     | the same with AVX2 (`vpmaddwd`)                                           |
+//! | `avx512`   | the same with AVX-512 VNNI (`vpdpwssd`)                                   |
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(any())]
+pub(crate) mod epilogue;
+pub(crate) mod gemm;
+#[cfg(any())]
+pub(crate) mod pack;
+mod portable;
+
+use crate::error::ExecutorError;
+
+/// Instruction set that the kernels use. The results are the same for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// No assumption about the machine.
+    Portable,
+    /// x86-64 with AVX2.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI.
+    Avx512,
+}
+
+impl Isa {
+    /// Says whether this machine can run the instruction set.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                    && std::arch::is_x86_feature_detected!("avx512vnni")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    /// The fastest instruction set of this machine.
+    pub fn detect() -> Self {
+        [Self::Avx512, Self::Avx2]
+            .into_iter()
+            .find(|isa| isa.is_available())
+            .unwrap_or(Self::Portable)
+    }
+
+    /// Short lower-case name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// Proof that the machine has an instruction set: the only way to the fast kernels.
+///
+/// The field is private to this module, and [`Kernels::new`] asks the processor first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernels {
+    isa: Isa,
+}
+
+impl Kernels {
+    /// Checks that the machine has `isa`.
+    pub(crate) fn new(isa: Isa) -> Result<Self, ExecutorError> {
+        if isa.is_available() { Ok(Self { isa }) } else { Err(ExecutorError::IsaUnavailable { isa }) }
+    }
+
+    pub(crate) fn isa(self) -> Isa {
+        self.isa
+    }
+}
