@@ -42,7 +42,7 @@ test-python: build ## all Python tests with reduced counts of the long campaigns
 	pytest -m "not accept"
 
 .PHONY: test-rust
-test-rust: ## all Rust tests
+test-rust: $(VENV)/packages.stamp ## all Rust tests
 	cargo test --quiet --locked --workspace
 
 .PHONY: lint
@@ -56,7 +56,7 @@ types: build ## mypy --strict, and the extension against its stub
 	stubtest veridical._core --mypy-config-file pyproject.toml
 
 .PHONY: lint-rust
-lint-rust: ## rustfmt and clippy, changes nothing
+lint-rust: $(VENV)/packages.stamp ## rustfmt and clippy, changes nothing
 	@cargo clippy --version >/dev/null && cargo fmt --version >/dev/null || { \
 		echo "clippy or rustfmt is missing; what to do: add both components to the Rust toolchain" >&2; exit 1; }
 	cargo fmt --all --check
