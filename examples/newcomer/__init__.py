@@ -1,0 +1,1 @@
+"""A model from outside: what somebody brings along who has read only the README."""

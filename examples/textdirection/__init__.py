@@ -1,0 +1,1 @@
+"""rapidocr's text-direction CNN: is a line of text upright or upside down?"""
