@@ -132,14 +132,14 @@ class UnsupportedOpError(CompileError):
 
     def __init__(
         self,
-        message: str,
+        reason: str,
         node: str,
         op: str,
         advice: str | None = None,
     ) -> None:
         """Carry the name of the node and its operator, which also form ``where``."""
-        super().__init__(message, where=f"node {node!r}, op {op}", check="operator", advice=advice)
-        self.args = (message, node, op)  # what pickle and copy rebuild it from
+        super().__init__(reason, where=f"node {node!r}, op {op}", check="operator", advice=advice)
+        self.args = (reason, node, op)  # what pickle and copy rebuild it from
         self.node = node
         self.op = op
 
