@@ -150,6 +150,33 @@ def test_links_between_documents_lead_somewhere(path: object) -> None:
             assert (document.parent / file).exists(), f"{label(document)} links to {target}"
 
 
+def test_threat_model_names_checks_of_the_specification() -> None:
+    receipt = (ROOT / "spec" / "v1" / "receipt.md").read_text(encoding="utf-8")
+    steps = receipt.partition("## 8. Verification")[2]
+    checks = set(re.findall(r"^\d+\. \*\*(\w+)\*\*", steps, flags=re.MULTILINE))
+    assert len(checks) > 10
+    threats = (ROOT / "spec" / "threat-model.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \|.*\|([^|]+)\|$", threats, flags=re.MULTILINE)
+    assert rows
+    before = {"loading", "before check 1", "compile time", "key loading"}
+    named = {name.strip() for row in rows for name in row.split(",")}
+    assert named - before <= checks
+
+
+def test_files_that_error_messages_point_to_exist() -> None:
+    missing = [
+        f"{label(path)}: {target}"
+        for path in files_ending(".py", ".rs")
+        if not label(path).startswith("tests/")
+        for target in re.findall(
+            r"\b((?:docs|spec|requirements|vectors)/[\w./-]+\.(?:md|txt))",
+            path.read_text(encoding="utf-8"),
+        )
+        if not (ROOT / target).exists()
+    ]
+    assert not missing, "\n".join(sorted(missing))
+
+
 def text_files() -> list[tuple[str, str]]:
     """Return (label, content) of every text file but this one, which names what it refuses."""
     here = "tests/test_documents.py"
