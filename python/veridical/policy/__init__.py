@@ -1,0 +1,48 @@
+"""Policies: what a consumer asks of a receipt. There is no default.
+
+Spec: spec/v1/policy.md.
+
+| Module        | Purpose                                          |
+|---------------|--------------------------------------------------|
+| `facts`       | what rules may look at, and their three results   |
+| `rules`       | one rule, one question                            |
+| `combinators` | `AllOf`, `AnyOf`, `UnsafeAcceptAnything`          |
+| `document`    | policies from TOML                                |
+"""
+
+from __future__ import annotations
+
+from veridical.policy.combinators import AllOf, AnyOf, UnsafeAcceptAnything
+from veridical.policy.document import load, loads
+from veridical.policy.facts import EnvelopeFacts, Facts, Policy, Result, RuleResult
+from veridical.policy.rules import (
+    ExpectInput,
+    ExpectOutput,
+    MaxAge,
+    MaxSaturation,
+    Nonce,
+    RequireTier,
+    TrustedModels,
+    TrustedSigners,
+)
+
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "EnvelopeFacts",
+    "ExpectInput",
+    "ExpectOutput",
+    "Facts",
+    "MaxAge",
+    "MaxSaturation",
+    "Nonce",
+    "Policy",
+    "RequireTier",
+    "Result",
+    "RuleResult",
+    "TrustedModels",
+    "TrustedSigners",
+    "UnsafeAcceptAnything",
+    "load",
+    "loads",
+]

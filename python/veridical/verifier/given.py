@@ -1,0 +1,82 @@
+"""What the caller gave to compare with, in the form that the checks use.
+
+A mistake here is the caller's: it raises `InputError` and is never a verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from veridical.commitment import tensors_from_bytes, tensors_to_bytes
+from veridical.errors import InputError, MalformedError
+
+if TYPE_CHECKING:
+    from veridical.receipt.program import Program, Tensors
+
+__all__ = ["Given", "Value"]
+
+#: Named arrays, or their canonical bytes.
+Value: TypeAlias = Mapping[str, ArrayLike] | bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The caller's own question, answer and program, as far as they were given."""
+
+    now: int
+    input: Tensors | None = None
+    output: Tensors | None = None
+    program: Program | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        now: float,
+        input: Value | None,  # noqa: A002 - the public name of the argument
+        output: Value | None,
+        program: Program | None,
+    ) -> Self:
+        """Check the caller's arguments.
+
+        Raises:
+            InputError: an argument cannot be used.
+        """
+        seconds: object = now
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if not is_number or not math.isfinite(now):
+            raise InputError(f"`now` is seconds since 1970, not {now!r:.80}")
+        digest: Any = getattr(program, "digest", None)
+        if program is not None and not (isinstance(digest, bytes) and len(digest) == 32):  # noqa: PLR2004
+            raise InputError(f"`program` is not a program: {type(program).__name__}")
+        return cls(
+            now=math.floor(now),
+            input=_tensors("input", input),
+            output=_tensors("output", output),
+            program=program,
+        )
+
+
+def _tensors(argument: str, value: Value | None) -> Tensors | None:
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        try:
+            return tensors_from_bytes(value, where=f"`{argument}`")
+        except MalformedError as error:
+            raise InputError(f"not canonical tensor bytes: {error.message}", error.where) from error
+    if not isinstance(value, Mapping):
+        raise InputError(
+            f"`{argument}` is a {type(value).__name__}; expected arrays by name, or their "
+            "canonical bytes",
+            advice=f"Pass {{'name': array}}; `veridical.run` takes the same form as {argument}.",
+        )
+    tensors = {str(name): np.asarray(array) for name, array in value.items()}
+    tensors_to_bytes(tensors)  # raises if they have no canonical form
+    return tensors

@@ -1,0 +1,44 @@
+"""The verifier's side of the tiers: what each takes as evidence, and whether it holds.
+
+Spec: spec/v1/receipt.md, sections 5 and 7. A tier is one entry in `TIERS`; nothing else changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from veridical.verifier.reexecution import ReexecutionVerifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from veridical.receipt.bundle import Receipt
+    from veridical.receipt.envelope import Predicate
+    from veridical.verifier.given import Given
+
+__all__ = ["TIERS", "TierVerifier"]
+
+
+class TierVerifier(Protocol):
+    """Checks evidence of one tier, for one receipt and one caller."""
+
+    @property
+    def evidence_types(self) -> Mapping[str, int]:
+        """Evidence types that the tier takes, and how often each may occur."""
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What an acceptance still rests on, for the verdict."""
+
+    def verify(self, predicate: Predicate) -> str:
+        """Return what was shown.
+
+        Raises:
+            EvidenceError: the evidence does not support the statement.
+            UndecidedError: something that is needed was not given.
+        """
+
+
+TIERS: Final[Mapping[str, Callable[[Receipt, Given], TierVerifier]]] = {
+    "reexecution": ReexecutionVerifier,
+}
