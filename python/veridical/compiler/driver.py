@@ -1,0 +1,156 @@
+"""From an ONNX file to an integer program: load, calibrate, lower, check, measure."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from veridical.compiler import calibrate as calibration_module
+from veridical.compiler import frontend, report, rewrite
+from veridical.compiler.calibrate import Samples, as_mapping
+from veridical.compiler.lower import lower
+from veridical.compiler.precision import parse
+from veridical.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from veridical.compiler.ir import FloatGraph
+    from veridical.compiler.report import CompileReport
+
+_MEASURED_SAMPLES = 64
+_FRONTEND_SAMPLES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A program and the report of how it came about."""
+
+    program: Program
+    report: CompileReport
+
+
+def compile_model(
+    model: str | Path,
+    *,
+    calibration: Samples,
+    test: Samples | None = None,
+    precision: str = "auto",
+    dims: Mapping[str, int] | None = None,
+    input_ranges: Mapping[str, tuple[float, float]] | None = None,
+    closed: bool = False,
+    progress: bool = True,
+) -> Compiled:
+    """Compile an ONNX model into the canonical integer program and measure it.
+
+    Args:
+        model: path of the ONNX file.
+        calibration: representative inputs; (samples, *item shape) or a mapping by input name.
+        test: inputs for the accuracy figures; the calibration samples where it is not given.
+        precision: `auto`, `int8` or `int16`.
+        dims: sizes for symbolic dimensions by name; batch dimensions default to 1.
+        input_ranges: declared range per input in place of the calibrated one.
+        closed: salt the weight leaves, so that a published weight root reveals nothing.
+        progress: show bars on a terminal.
+
+    Raises:
+        InputError: samples do not fit the model, or an argument is wrong.
+        CompileError: the model is malformed, or a layer breaks the no-wrap rule.
+        UnsupportedOpError: a node has no integer form; names node, op and reason.
+    """
+    settings = parse(precision)
+    path = Path(model)
+    ranges = dict(input_ranges or {})
+    graph = frontend.load(path, dims=dims, integer_ranges=_integer_ranges(calibration, ranges))
+    samples = as_mapping(graph, calibration)
+    first = {name: array[:_FRONTEND_SAMPLES] for name, array in samples.items()}
+    notes = frontend.check_against_onnxruntime(graph, path, first)
+    rewrite.pool_before_activation(graph)
+    calibrated = calibration_module.calibrate(graph, samples, progress=progress)
+    low = lower(graph, calibrated, settings, ranges)
+    builder, ids = low.builder.pruned()
+    source = hashlib.sha256(path.read_bytes()).hexdigest()
+    program = Program.build(
+        builder.graph_json(salted=closed),
+        builder.consts,
+        salt=secrets.token_bytes(32) if closed else None,
+        aliases={"onnx-sha256": source},
+    )
+    chosen = samples if test is None else as_mapping(graph, test)
+    chosen = {name: array[:_MEASURED_SAMPLES] for name, array in chosen.items()}
+    agreements, outputs, saturated, elements = report.measure(
+        program, graph, low, builder, ids, chosen, progress=progress
+    )
+    tables = [c for c, info in zip(builder.consts, builder.const_info, strict=True)
+              if info["kind"] == "table"]  # fmt: skip
+    weights = [c for c, info in zip(builder.consts, builder.const_info, strict=True)
+               if info["kind"] == "weight"]  # fmt: skip
+    result = report.CompileReport(
+        digest=program.digest_hex,
+        source_sha256=source,
+        precision=precision,
+        samples=len(next(iter(chosen.values()))),
+        calibration_samples=len(next(iter(samples.values()))),
+        saturated=saturated,
+        elements=elements,
+        layers=report.layers(builder, agreements),
+        outputs=outputs,
+        inputs=_describe_inputs(graph, builder.inputs, builder.tensors),
+        num_tables=len(tables),
+        table_rows=sum(len(table) for table in tables),
+        weight_elements=sum(weight.size for weight in weights),
+        notes=notes,
+    )
+    return Compiled(program=program, report=result)
+
+
+def compile(  # noqa: A001  (the public verb of the package)
+    model: str | Path,
+    *,
+    calibration: Samples,
+    precision: str = "auto",
+    dims: Mapping[str, int] | None = None,
+    input_ranges: Mapping[str, tuple[float, float]] | None = None,
+    closed: bool = False,
+    progress: bool = True,
+) -> Program:
+    """Compile an ONNX model; like `compile_model`, without the report."""
+    return compile_model(
+        model,
+        calibration=calibration,
+        precision=precision,
+        dims=dims,
+        input_ranges=input_ranges,
+        closed=closed,
+        progress=progress,
+    ).program
+
+
+def _integer_ranges(
+    samples: Samples, declared: Mapping[str, tuple[float, float]]
+) -> dict[str, tuple[int, int]]:
+    """Return the range of every integer sample array: declared, or calibrated and with zero."""
+    if isinstance(samples, np.ndarray):
+        return {name: (int(r[0]), int(r[1])) for name, r in declared.items()}
+    result: dict[str, tuple[int, int]] = {}
+    for name, array in samples.items():
+        if np.asarray(array).dtype.kind in "iub" and np.asarray(array).size:
+            result[name] = (min(0, int(np.min(array))), int(np.max(array)))  # type: ignore[call-overload]
+        if name in declared:
+            result[name] = (int(declared[name][0]), int(declared[name][1]))
+    return result
+
+
+def _describe_inputs(
+    graph: FloatGraph, inputs: list[dict[str, object]], tensors: list[object]
+) -> dict[str, dict[str, object]]:
+    described = {}
+    for entry, spec, tensor in zip(graph.inputs, inputs, tensors, strict=False):
+        low, high = tensor.range  # type: ignore[attr-defined]
+        described[entry.name] = {"shape": list(entry.shape), "low": low, "high": high, **spec}
+    return described

@@ -1,0 +1,125 @@
+"""Add and Affine: exact sums on a common power-of-two step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from veridical.compiler import expression as ex
+from veridical.compiler import field as modulus
+from veridical.compiler import ranges
+from veridical.compiler.lower.context import Value
+from veridical.errors import CompileError
+
+if TYPE_CHECKING:
+    from veridical.compiler.ir import FloatNode
+    from veridical.compiler.lower.context import Lowering
+    from veridical.compiler.ranges import Range
+
+_MAX_COEFFICIENT_BITS = 24
+_MAX_SHIFT = 16
+
+
+def affine(low: Lowering, node: FloatNode) -> None:
+    """Keep `gain * x + offset` waiting for a consumer; a bare scalar becomes part of the value."""
+    gain, offset = node.params["gain"], node.params["offset"]
+    value = low.emitted(node.inputs[0])
+    if gain.size >= 1 and np.all(gain == gain.flat[0]) and not offset.any() and gain.flat[0] != 0:
+        factor = Fraction(float(gain.flat[0]))
+        low.values[node.output] = replace(value, gain=value.gain * factor)
+        return
+    low.values[node.output] = replace(value, factor=gain, offset=offset)
+
+
+def _is_power_of_two(value: Fraction) -> bool:
+    return value > 0 and all(n & (n - 1) == 0 for n in (value.numerator, value.denominator))
+
+
+def _log2(value: Fraction) -> int:
+    return value.numerator.bit_length() - value.denominator.bit_length()
+
+
+def _operand(low: Lowering, name: str, coefficient: float) -> tuple[Value, int]:
+    """Return an operand as `sign * 2^k * value` with gain 1: the value and the sign."""
+    sign = -1 if coefficient < 0 else 1
+    value = low.values[name]
+    if value.factor is not None and value.offset is not None:
+        scale = abs(coefficient)
+        return replace(value, factor=value.factor * scale, offset=value.offset * scale), sign
+    factor = Fraction(abs(coefficient)) * value.gain
+    if factor < 0:
+        factor, sign = -factor, -sign
+    if _is_power_of_two(factor):
+        return replace(value, gain=Fraction(1), exponent=value.exponent - _log2(factor)), sign
+    bare = replace(value, gain=Fraction(1))
+    reach = low.inner_reach(name, value) * abs(coefficient)
+    scaled = low.table(
+        bare, ex.scaled(factor), name=name, bits=15, reach=reach, piecewise_linear=False
+    )
+    return scaled, sign
+
+
+def _range_at(low: Lowering, value: Value, exponent: int) -> tuple[int, Range]:
+    """Return coefficient and operand range at a common exponent."""
+    if value.factor is not None:
+        bounds, _ = low.affine_range(value, exponent)
+        return 1, bounds
+    operand = low.tensor(value).range
+    if value.exponent <= exponent:
+        return 1 << (exponent - value.exponent), operand
+    shift = value.exponent - exponent
+    return 1, (modulus.shift_round(operand[0], shift), modulus.shift_round(operand[1], shift))
+
+
+def add(low: Lowering, node: FloatNode) -> None:
+    """Lower `sum c_i x_i` at the finest step at which the sum does not wrap."""
+    terms = [
+        _operand(low, name, coefficient)
+        for name, coefficient in zip(node.inputs, node.attrs["coeff"], strict=True)
+    ]
+    finest = max(value.exponent + (14 if value.factor is not None else 0) for value, _ in terms)
+    plain = [value.exponent for value, _ in terms if value.factor is None]
+    exponent = max(plain) if plain else finest
+    while True:
+        parts = [_range_at(low, value, exponent) for value, _ in terms]
+        bounds = ranges.scaled_sum(
+            [(sign * c, r) for (_, sign), (c, r) in zip(terms, parts, strict=True)]
+        )
+        fits = bounds[0] >= -modulus.M and bounds[1] <= modulus.M
+        each = all(
+            c.bit_length() <= _MAX_COEFFICIENT_BITS and max(-r[0], r[1]) <= modulus.M
+            for c, r in parts
+        )
+        if fits and each:
+            break
+        exponent -= 1
+    operands, coefficients = [], []
+    for (value, sign), (coefficient, part) in zip(terms, parts, strict=True):
+        if value.factor is not None:
+            operands.append(low.emit_affine(value, exponent, node.output))
+        elif value.exponent > exponent:
+            shift = value.exponent - exponent
+            if shift > _MAX_SHIFT:
+                msg = f"{node.source or node.output}: operands of a sum differ by 2^{shift} in step"
+                raise CompileError(msg)
+            shape = low.tensor(value).shape
+            operands.append(
+                low.builder.emit(
+                    "shift", [value.tensor], shape, part, shift=shift, source=node.output
+                )
+            )
+        else:
+            operands.append(value.tensor)
+        coefficients.append(sign * coefficient)
+    emitted = low.builder.emit(
+        "add",
+        operands,
+        low.graph.shapes[node.output],
+        bounds,
+        coeff=coefficients,
+        source=node.output,
+    )
+    low.values[node.output] = Value(tensor=emitted, exponent=exponent)

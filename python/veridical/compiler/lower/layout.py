@@ -1,0 +1,137 @@
+"""Layout ops: they move integers; requantisation happens before them where a consumer needs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import floor
+from typing import TYPE_CHECKING, Any, Final
+
+from veridical.compiler import expression as ex
+from veridical.compiler import field as modulus
+from veridical.compiler import ranges
+from veridical.compiler.lower.context import LAYOUT, Value
+from veridical.errors import CompileError
+
+if TYPE_CHECKING:
+    from veridical.compiler.ir import FloatNode
+    from veridical.compiler.lower.context import Lowering
+
+_MULTIPLY: Final = frozenset({"Linear", "Conv", "MatMul", "Mul", "WeightedMean"})
+
+
+def wants_narrow(low: Lowering, name: str) -> bool:
+    """Whether a consumer, through layout ops, multiplies the tensor."""
+    for node in low.consumers.get(name, []):
+        if node.op in _MULTIPLY:
+            return True
+        if node.op in LAYOUT and wants_narrow(low, node.output):
+            return True
+    return False
+
+
+def _operand(low: Lowering, node: FloatNode) -> Value:
+    name = node.inputs[0]
+    if wants_narrow(low, node.output) and node.output not in low.graph.integers:
+        return low.narrow(name, low.operand_bits(node.output))
+    return low.emitted(name)
+
+
+def layout(low: Lowering, node: FloatNode) -> None:
+    """Lower Reshape, Transpose, Expand, Slice and Pad."""
+    value = _operand(low, node)
+    tensor = low.tensor(value)
+    attributes: dict[str, Any] = {}
+    bounds, row_norm = tensor.range, tensor.row_norm
+    shape = low.graph.shapes[node.output]
+    match node.op:
+        case "Reshape" | "Expand":
+            attributes["shape"] = list(shape)
+            if shape[-1] != tensor.shape[-1]:
+                row_norm = None
+        case "Transpose":
+            attributes["perm"] = list(node.attrs["perm"])
+            if attributes["perm"][-1] != len(tensor.shape) - 1:
+                row_norm = None
+        case "Slice":
+            for key in ("axis", "start", "stop", "step"):
+                attributes[key] = int(node.attrs[key])
+            if attributes["axis"] == len(tensor.shape) - 1:
+                row_norm = None
+        case "Pad":
+            fill = float(node.attrs.get("value", 0.0)) * 2.0**value.exponent / float(value.gain)
+            fill = max(-modulus.M, min(modulus.M, floor(fill + 0.5)))
+            attributes.update(
+                before=list(node.attrs["before"]), after=list(node.attrs["after"]), value=fill
+            )
+            bounds, row_norm = ranges.union([bounds, (fill, fill)]), None
+        case _:
+            msg = f"{node.op} is not a layout op"
+            raise CompileError(msg)
+    if node.op == "Reshape" and shape == tensor.shape:
+        low.values[node.output] = value
+        return
+    emitted = low.builder.emit(
+        node.op.lower(),
+        [value.tensor],
+        shape,
+        bounds,
+        row_norm=row_norm,
+        source=node.output,
+        **attributes,
+    )
+    low.values[node.output] = replace(value, tensor=emitted)
+
+
+def concat(low: Lowering, node: FloatNode) -> None:
+    """Lower Concat: all parts are brought to one step first."""
+    if node.output in low.graph.integers:
+        parts = [low.values[name] for name in node.inputs]
+    else:
+        parts = _aligned(low, node)
+    axis = int(node.attrs["axis"])
+    norms = [low.tensor(part).row_norm for part in parts]
+    rank = len(low.graph.shapes[node.output])
+    known = [norm for norm in norms if norm is not None]
+    keeps = axis != rank - 1 and len(known) == len(norms)
+    emitted = low.builder.emit(
+        "concat",
+        [part.tensor for part in parts],
+        low.graph.shapes[node.output],
+        ranges.union([low.tensor(part).range for part in parts]),
+        row_norm=max(known) if keeps else None,
+        source=node.output,
+        axis=axis,
+    )
+    low.values[node.output] = replace(parts[0], tensor=emitted)
+
+
+def _aligned(low: Lowering, node: FloatNode) -> list[Value]:
+    values = [low.emitted(name) for name in node.inputs]
+    same = {(value.exponent, value.gain) for value in values}
+    if len(same) == 1 and not wants_narrow(low, node.output):
+        return values
+    bits = low.operand_bits(node.output)
+    reach = max(low.inner_reach(n, v) for n, v in zip(node.inputs, values, strict=True))
+    narrowed = [
+        low.table(v, ex.identity(), name=n, bits=bits, reach=reach, piecewise_linear=True)
+        for n, v in zip(node.inputs, values, strict=True)
+    ]
+    target = min(value.exponent for value in narrowed)
+    result = []
+    for value in narrowed:
+        shift = value.exponent - target
+        if shift == 0:
+            result.append(value)
+            continue
+        tensor = low.tensor(value)
+        low_end, high_end = (modulus.shift_round(end, shift) for end in tensor.range)
+        emitted = low.builder.emit(
+            "shift",
+            [value.tensor],
+            tensor.shape,
+            (low_end, high_end),
+            shift=shift,
+            source=node.output,
+        )
+        result.append(Value(tensor=emitted, exponent=target))
+    return result

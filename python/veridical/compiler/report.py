@@ -1,0 +1,201 @@
+"""The compile report: ranges, widths, tables, and accuracy against the float model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veridical.compiler.calibrate import chunks
+from veridical.compiler.evaluate import FloatEvaluator
+from veridical.compiler.progress import stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from veridical.compiler.builder import ProgramBuilder
+    from veridical.compiler.ir import FloatGraph
+    from veridical.compiler.lower import Lowering
+    from veridical.program import Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Integer program against float64, over all elements of all samples."""
+
+    max_error: float
+    mean_error: float
+    cosine: float
+    """Mean over samples of the cosine of the flattened tensors."""
+    min_cosine: float
+    top1: float | None = None
+    """Share of rows with the same argmax; None for tensors without rows of at least two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One node of the program."""
+
+    index: int
+    op: str
+    source: str
+    shape: tuple[int, ...]
+    low: int
+    high: int
+    bits: int
+    """Bits of a signed integer that holds the declared range."""
+    weight_bits: int | None = None
+    table_rows: int | None = None
+    agreement: Agreement | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileReport:
+    """What a compilation chose and how close the result is to the float model."""
+
+    digest: str
+    source_sha256: str
+    precision: str
+    samples: int
+    """Samples that the accuracy figures come from."""
+    calibration_samples: int
+    saturated: int
+    """Input elements of those samples that fell outside the declared range."""
+    elements: int
+    layers: list[Layer] = field(default_factory=list)
+    outputs: dict[str, Agreement] = field(default_factory=dict)
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    num_tables: int = 0
+    table_rows: int = 0
+    weight_elements: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """Return the report as indented JSON."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    def save(self, path: Path) -> None:
+        """Write the report beside the program."""
+        path.write_text(self.to_json() + "\n")
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Running comparison of one tensor."""
+
+    max_error: float = 0.0
+    total: float = 0.0
+    count: int = 0
+    cosines: list[float] = field(default_factory=list)
+    rows: int = 0
+    same: int = 0
+
+    def add(self, measured: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
+        """Add a batch: shape (B, ...)."""
+        error = np.abs(measured - expected)
+        self.max_error = max(self.max_error, float(error.max()))
+        self.total += float(error.sum())
+        self.count += error.size
+        for a, b in zip(measured, expected, strict=True):
+            norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+            same = bool(np.array_equal(a, b))
+            self.cosines.append(1.0 if same else float((a * b).sum()) / norms if norms else 0.0)
+        if measured.ndim > 1 and measured.shape[-1] > 1:
+            agree = measured.argmax(axis=-1) == expected.argmax(axis=-1)
+            self.rows += agree.size
+            self.same += int(agree.sum())
+
+    def finish(self) -> Agreement:
+        return Agreement(
+            max_error=self.max_error,
+            mean_error=self.total / max(self.count, 1),
+            cosine=float(np.mean(self.cosines)),
+            min_cosine=float(np.min(self.cosines)),
+            top1=self.same / self.rows if self.rows else None,
+        )
+
+
+def measure(
+    program: Program,
+    graph: FloatGraph,
+    low: Lowering,
+    builder: ProgramBuilder,
+    ids: dict[int, int],
+    samples: dict[str, NDArray[np.generic]],
+    *,
+    progress: bool = True,
+) -> tuple[dict[int, Agreement], dict[str, Agreement], int, int]:
+    """Run both models on the samples; return agreement per tensor and output, and saturation."""
+    evaluator = FloatEvaluator(graph)
+    executor = program.executor()
+    tallies: dict[int, _Tally] = {}
+    outputs: dict[str, _Tally] = {public: _Tally() for public, _ in graph.outputs}
+    values = {
+        ids[value.tensor]: (name, float(value.gain) * 2.0**-value.exponent)
+        for name, value in low.values.items()
+        if value.factor is None and value.tensor in ids
+    }
+    saturated = elements = 0
+    count = len(next(iter(samples.values())))
+    with stage("measuring", count, enabled=progress) as advance:
+        for part in chunks(graph, samples):
+            expected = evaluator.run(part)
+            encoded, clipped = program.encode(part)
+            saturated += clipped
+            elements += sum(array.size for array in encoded.values())
+            trace = executor.trace(encoded)
+            for tensor, (name, scale) in values.items():
+                if name not in expected:
+                    continue
+                integers = trace.tensor(tensor)
+                reals = integers.astype(np.float64) * scale
+                reference = np.asarray(expected[name], np.float64).reshape(reals.shape)
+                tallies.setdefault(tensor, _Tally()).add(reals, reference)
+            results = program.decode(
+                {o["name"]: trace.tensor(o["tensor"]) for o in builder.outputs}
+            )
+            for public, name in graph.outputs:
+                real = results[public]
+                reference = np.asarray(expected[name], np.float64).reshape(real.shape)
+                outputs[public].add(real, reference)
+            advance(len(next(iter(part.values()))))
+    return (
+        {tensor: tally.finish() for tensor, tally in tallies.items()},
+        {name: tally.finish() for name, tally in outputs.items()},
+        saturated,
+        elements,
+    )
+
+
+def layers(builder: ProgramBuilder, agreements: dict[int, Agreement]) -> list[Layer]:
+    """Describe every node of a program."""
+    result = []
+    for index, node in enumerate(builder.nodes):
+        tensor_id = len(builder.inputs) + index
+        tensor = builder.tensors[tensor_id]
+        low, high = tensor.range
+        weight_bits = table_rows = None
+        if node["op"] in ("linear", "conv", "gather"):
+            weight = builder.consts[node["c"][0]]
+            weight_bits = int(np.abs(weight.astype(np.int64)).max()).bit_length() + 1
+        if node["op"] in ("table", "softmax_numerator"):
+            table_rows = len(builder.consts[node["c"][0]])
+        result.append(
+            Layer(
+                index=index,
+                op=node["op"],
+                source=builder.sources[tensor_id],
+                shape=tensor.shape,
+                low=low,
+                high=high,
+                bits=max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1,
+                weight_bits=weight_bits,
+                table_rows=table_rows,
+                agreement=agreements.get(tensor_id),
+            )
+        )
+    return result
