@@ -12,7 +12,7 @@ Spec: spec/v1/receipt.md, section 5.
 from __future__ import annotations
 
 from veridical.keys.private import ExternalSigner, PrivateKey, Signer, generate
-from veridical.keys.public import SIGNATURE_BYTES, Algorithm, PublicKey
+from veridical.keys.public import SIGNATURE_BYTES, Algorithm, PublicKey, read_key_file
 
 __all__ = [
     "SIGNATURE_BYTES",
@@ -22,4 +22,5 @@ __all__ = [
     "PublicKey",
     "Signer",
     "generate",
+    "read_key_file",
 ]
