@@ -103,4 +103,49 @@ impl ConstData {
             None
         }
     }
+
+    /// Reads little-endian elements; `None` if the bytes end inside one.
+    pub fn from_le(dtype: Dtype, bytes: &[u8]) -> Option<Self> {
+        match dtype {
+            Dtype::I8 => Some(Self::I8(
+                bytes.iter().map(|&b| i8::from_le_bytes([b])).collect(),
+            )),
+            Dtype::I16 => {
+                let (elements, rest) = bytes.as_chunks();
+                let elements = elements.iter().map(|&b| i16::from_le_bytes(b));
+                rest.is_empty().then(|| Self::I16(elements.collect()))
+            }
+            Dtype::I32 => {
+                let (elements, rest) = bytes.as_chunks();
+                let elements = elements.iter().map(|&b| i32::from_le_bytes(b));
+                rest.is_empty().then(|| Self::I32(elements.collect()))
+            }
+        }
+    }
+
+    /// Appends up to `count` elements from `start` on, little-endian.
+    pub fn write_le(&self, start: usize, count: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::I8(x) => write(x, start, count, out, i8::to_le_bytes),
+            Self::I16(x) => write(x, start, count, out, i16::to_le_bytes),
+            Self::I32(x) => write(x, start, count, out, i32::to_le_bytes),
+        }
+    }
+}
+
+fn write<T: Copy, const N: usize>(
+    elements: &[T],
+    start: usize,
+    count: usize,
+    out: &mut Vec<u8>,
+    to_bytes: impl Fn(T) -> [u8; N],
+) {
+    let end = start.saturating_add(count).min(elements.len());
+    let elements = elements.get(start..end).unwrap_or(&[]);
+    let begin = out.len();
+    out.resize(begin.saturating_add(elements.len().saturating_mul(N)), 0);
+    let slots = out.get_mut(begin..).unwrap_or(&mut []).as_chunks_mut().0;
+    for (slot, &element) in slots.iter_mut().zip(elements) {
+        *slot = to_bytes(element);
+    }
 }

@@ -1,7 +1,13 @@
 //! A loaded program: everything that section 5 asks for has been checked.
 
+use crate::check::{check_nodes, check_structure};
+use crate::codec;
 use crate::constant::ConstData;
-use crate::graph::Graph;
+use crate::container::{self, Container, Content};
+use crate::digest::{model_digest, weight_root};
+use crate::error::{ContainerError, GraphError, ProgramError};
+use crate::graph::{ConstKind, Graph};
+use crate::merkle::{self, Hash};
 use std::collections::BTreeMap;
 
 /// A program, or a verification key, whose conditions hold.
@@ -9,17 +15,146 @@ use std::collections::BTreeMap;
 /// There is no way to make one that skips the checks, so holding a `Program` is the proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    pub(crate) graph: Graph,
-    pub(crate) graph_bytes: Vec<u8>,
+    graph: Graph,
+    graph_bytes: Vec<u8>,
     /// `None` for a weight that a verification key does not hold.
-    pub(crate) data: Vec<Option<ConstData>>,
-    pub(crate) salt: Option<[u8; 32]>,
-    pub(crate) weight_root: [u8; 32],
-    pub(crate) digest: [u8; 32],
-    pub(crate) aliases: BTreeMap<String, String>,
+    constants: Vec<Option<ConstData>>,
+    salt: Option<Hash>,
+    is_vkey: bool,
+    weight_root: Hash,
+    digest: Hash,
+    aliases: BTreeMap<String, String>,
 }
 
 impl Program {
+    /// Makes a program from the canonical JSON of its graph and the elements of its constants.
+    ///
+    /// # Errors
+    /// The first rule of the spec that is broken; see [`ProgramError`].
+    pub fn new(
+        graph_bytes: &[u8],
+        constants: Vec<ConstData>,
+        salt: Option<Hash>,
+        aliases: BTreeMap<String, String>,
+    ) -> Result<Self, ProgramError> {
+        let graph = decode(graph_bytes)?;
+        let (expected, actual) = (graph.consts.len(), constants.len());
+        if expected != actual {
+            return Err(GraphError::ConstCount { expected, actual }.into());
+        }
+        for (id, (info, given)) in graph.consts.iter().zip(&constants).enumerate() {
+            let (expected, actual) = (info.dtype.name(), given.dtype().name());
+            if expected != actual {
+                return Err(GraphError::ConstDtype {
+                    id,
+                    expected,
+                    actual,
+                }
+                .into());
+            }
+            let (expected, actual) = (info.len(), given.len());
+            if expected != actual {
+                return Err(GraphError::ConstLength {
+                    id,
+                    expected,
+                    actual,
+                }
+                .into());
+            }
+        }
+        let (salted, given) = (graph.salted, salt.is_some());
+        if salted != given {
+            return Err(GraphError::Salt { salted, given }.into());
+        }
+        // Written and read once, so that a string without canonical form is found now.
+        let text = container::encode_aliases(&aliases);
+        container::parse_aliases(&String::from_utf8_lossy(&text)).and_then(|read| {
+            let plain = read == aliases;
+            let form =
+                || ContainerError::Aliases(crate::json::JsonError::NotCanonical { offset: 0 });
+            plain.then_some(()).ok_or_else(form)
+        })?;
+        let constants = constants.into_iter().map(Some).collect();
+        Self::check(graph, graph_bytes, constants, salt, None, aliases)
+    }
+
+    /// Reads a program or a verification key.
+    ///
+    /// # Errors
+    /// The first rule of the spec that is broken; see [`ProgramError`].
+    pub fn from_bytes(file: &[u8]) -> Result<Self, ProgramError> {
+        let mut container = Container::parse(file)?;
+        let graph = decode(container.graph.as_bytes())?;
+        let constants = container.constants(&graph)?;
+        let salt = container.salt(&graph)?;
+        let graph_bytes = std::mem::take(&mut container.graph);
+        let aliases = std::mem::take(&mut container.aliases);
+        let root = container.weight_root;
+        container.end()?;
+        Self::check(
+            graph,
+            graph_bytes.as_bytes(),
+            constants,
+            salt,
+            root,
+            aliases,
+        )
+    }
+
+    fn check(
+        graph: Graph,
+        graph_bytes: &[u8],
+        constants: Vec<Option<ConstData>>,
+        salt: Option<Hash>,
+        vkey_root: Option<Hash>,
+        aliases: BTreeMap<String, String>,
+    ) -> Result<Self, ProgramError> {
+        check_nodes(&graph, &constants)?;
+        let has_weights = graph.consts.iter().any(|c| c.kind == ConstKind::Weight);
+        let weight_root = match vkey_root {
+            Some(root) if !has_weights && root != merkle::tree(&[]) => {
+                return Err(ContainerError::WeightRoot.into());
+            }
+            Some(root) => root,
+            // Every weight is held here, so there is a root; the empty tree is never reached.
+            None => {
+                weight_root(&graph, &constants, salt.as_ref()).unwrap_or_else(|| merkle::tree(&[]))
+            }
+        };
+        let digest = model_digest(&graph, graph_bytes, &constants, &weight_root);
+        Ok(Self {
+            graph,
+            graph_bytes: graph_bytes.to_vec(),
+            constants,
+            salt,
+            is_vkey: vkey_root.is_some(),
+            weight_root,
+            digest,
+            aliases,
+        })
+    }
+
+    /// Writes the file, or, of a verification key, the key.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.write(self.is_vkey)
+    }
+
+    /// Writes the verification key: no weights and no salt, but the root that stands for them.
+    pub fn to_vkey_bytes(&self) -> Vec<u8> {
+        self.write(true)
+    }
+
+    fn write(&self, is_vkey: bool) -> Vec<u8> {
+        container::write(&Content {
+            graph: &self.graph,
+            graph_bytes: &self.graph_bytes,
+            constants: &self.constants,
+            salt: self.salt.as_ref(),
+            aliases: &self.aliases,
+            weight_root: is_vkey.then_some(&self.weight_root),
+        })
+    }
+
     /// The graph.
     pub const fn graph(&self) -> &Graph {
         &self.graph
@@ -32,26 +167,29 @@ impl Program {
 
     /// Elements of constant `id`; `None` if there is no such constant or the key does not hold it.
     pub fn constant(&self, id: usize) -> Option<&ConstData> {
-        self.data.get(id)?.as_ref()
+        self.constants.get(id)?.as_ref()
     }
 
-    /// Whether weights are absent: such a program can be referred to but not run.
-    pub fn is_vkey(&self) -> bool {
-        self.data.iter().any(Option::is_none)
+    /// Whether this is a verification key, which names a model but cannot run it.
+    ///
+    /// For the ranges of what depends on weights a key relies on the declared ones, which the
+    /// digest covers.
+    pub const fn is_vkey(&self) -> bool {
+        self.is_vkey
     }
 
-    /// Salt of the weight leaves.
-    pub const fn salt(&self) -> Option<&[u8; 32]> {
+    /// Salt of the weight leaves; a key has none.
+    pub const fn salt(&self) -> Option<&Hash> {
         self.salt.as_ref()
     }
 
     /// Merkle root of the weights.
-    pub const fn weight_root(&self) -> &[u8; 32] {
+    pub const fn weight_root(&self) -> &Hash {
         &self.weight_root
     }
 
     /// The model identity.
-    pub const fn digest(&self) -> &[u8; 32] {
+    pub const fn digest(&self) -> &Hash {
         &self.digest
     }
 
@@ -59,4 +197,10 @@ impl Program {
     pub const fn aliases(&self) -> &BTreeMap<String, String> {
         &self.aliases
     }
+}
+
+fn decode(graph_bytes: &[u8]) -> Result<Graph, ProgramError> {
+    let graph = codec::decode(graph_bytes)?;
+    check_structure(&graph)?;
+    Ok(graph)
 }

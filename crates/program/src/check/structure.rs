@@ -1,0 +1,105 @@
+//! What section 3 asks of the graph as a whole.
+
+use crate::constant::Dtype;
+use crate::error::GraphError;
+use crate::graph::{ConstKind, Graph};
+use std::collections::BTreeSet;
+
+/// Most elements of a tensor.
+const MAX_ELEMENTS: usize = 1 << 28;
+/// Most elements of a constant; the cap on the file is the stricter one for wide types.
+const MAX_CONST_ELEMENTS: usize = 1 << 31;
+/// Most rows of a table: an index has at most 16 bits in a proof.
+const MAX_TABLE_ROWS: usize = 65_536;
+
+/// Checks names, counts, ids and sizes.
+///
+/// # Errors
+/// The first rule that is broken.
+pub(crate) fn check(graph: &Graph) -> Result<(), GraphError> {
+    unique("inputs", graph.inputs.iter().map(|i| i.name.as_str()))?;
+    unique("outputs", graph.outputs.iter().map(|o| o.name.as_str()))?;
+    let expected = graph.tensor_of_node(graph.nodes.len());
+    let actual = graph.tensors.len();
+    if expected != actual {
+        return Err(GraphError::TensorCount { expected, actual });
+    }
+    for (tensor, info) in graph.tensors.iter().enumerate() {
+        elements(|| format!("tensor {tensor}"), &info.shape, MAX_ELEMENTS)?;
+        let (lo, hi) = (info.lo, info.hi);
+        if lo > hi {
+            return Err(GraphError::EmptyRange { tensor, lo, hi });
+        }
+    }
+    check_consts(graph)?;
+    check_nodes(graph)?;
+    for (output, o) in graph.outputs.iter().enumerate() {
+        if o.tensor >= actual {
+            return Err(GraphError::OutputTensor {
+                output,
+                tensor: o.tensor,
+                count: actual,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_consts(graph: &Graph) -> Result<(), GraphError> {
+    for (id, c) in graph.consts.iter().enumerate() {
+        elements(|| format!("const {id}"), &c.shape, MAX_CONST_ELEMENTS)?;
+        let fits = c.shape.len() == 1 && c.dtype != Dtype::I8 && c.len() <= MAX_TABLE_ROWS;
+        if c.kind == ConstKind::Table && !fits {
+            return Err(GraphError::TableForm { id });
+        }
+    }
+    Ok(())
+}
+
+fn check_nodes(graph: &Graph) -> Result<(), GraphError> {
+    let count = graph.consts.len();
+    let mut used: BTreeSet<usize> = BTreeSet::new();
+    for (node, n) in graph.nodes.iter().enumerate() {
+        let limit = graph.tensor_of_node(node);
+        if let Some(&tensor) = n.inputs.iter().find(|&&t| t >= limit) {
+            return Err(GraphError::OperandOrder {
+                node,
+                tensor,
+                limit,
+            });
+        }
+        if let Some(&id) = n.consts.iter().find(|&&c| c >= count) {
+            return Err(GraphError::ConstId { node, id, count });
+        }
+        used.extend(&n.consts);
+    }
+    match (0..count).find(|id| !used.contains(id)) {
+        Some(id) => Err(GraphError::UnusedConst { id }),
+        None => Ok(()),
+    }
+}
+
+fn unique<'a>(path: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), GraphError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(GraphError::DuplicateName {
+                path,
+                name: name.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn elements(path: impl Fn() -> String, shape: &[usize], limit: usize) -> Result<(), GraphError> {
+    let count = shape.iter().fold(1_usize, |n, &d| n.saturating_mul(d));
+    if count <= limit {
+        return Ok(());
+    }
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    Err(GraphError::Elements {
+        path: path(),
+        limit,
+    })
+}
