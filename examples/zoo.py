@@ -62,6 +62,25 @@ class Target:
     at_least: float | None = None
     minimum: float | None = None
 
+    def is_met(self, measured: Measured) -> bool:
+        """Say whether measured figures reach this target."""
+        if self.at_most is not None and measured.worst > self.at_most:
+            return False
+        if self.minimum is not None and measured.worst < self.minimum:
+            return False
+        return self.at_least is None or measured.mean >= self.at_least
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How close outputs are to the float model's, in the metric of a target.
+
+    Units: absolute error, share of agreeing samples, or cosine.
+    """
+
+    mean: float
+    worst: float
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCase:
@@ -110,6 +129,22 @@ def take(samples: Samples, rows: slice | NDArray[Any]) -> Samples:
 def num_samples(samples: Samples) -> int:
     """Return how many inputs there are."""
     return len(next(iter(samples.values())))
+
+
+def measure(case: ModelCase, expected: NDArray[Any], actual: NDArray[Any]) -> Measured:
+    """Compare one output of all samples in the metric of the case."""
+    if case.target.metric == "max_abs_error":
+        error = np.abs(expected - actual)
+        return Measured(mean=float(error.mean()), worst=float(error.max()))
+    left, right = (
+        np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (expected, actual)
+    )
+    if case.target.metric == "top1_agreement":
+        scores = np.asarray(left.argmax(axis=1) == right.argmax(axis=1), dtype=np.float64)
+    else:
+        lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+        scores = (left * right).sum(axis=1) / lengths
+    return Measured(mean=float(scores.mean()), worst=float(scores.min()))
 
 
 def float_outputs(case: ModelCase, samples: Samples) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,1 @@
+"""Benchmarks: our executor beside ONNX Runtime, measured in the same run."""
