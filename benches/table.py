@@ -5,79 +5,94 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from benches.contest import Footprint, Latency
     from examples.zoo import Measured
+
+LATENCY_NOTE = """\
+Medians of calls timed in turn in one process, from real input values to real output values. `f32`
+and `int8` are ONNX Runtime, int8 the fastest of its variants for the row. A ratio below 1 means
+that ours is faster."""
+
+FOOTPRINT_NOTE = """\
+Compile time at the default precision. Memory is the peak of a process that loads the model and
+answers once, less that of one that only imports numpy. `ours` and `int8` at the end are accuracy
+against float32: the metric's mean and its worst sample."""
 
 
 def document(
     machine: Mapping[str, str], latencies: Sequence[Latency], footprints: Sequence[Footprint]
 ) -> str:
     """Return the whole report."""
-    described = "; ".join(f"{name} {value}" for name, value in machine.items() if value)
-    parts = [
-        "# Benchmark",
-        described,
-        (
-            "Medians of calls timed in turn in one process, from real input values to real output "
-            "values. `f32` and `int8` are ONNX Runtime, int8 the fastest of its variants for the row; "
-            "ratios below 1 mean that ours is faster."
-        ),
-        _latency_table(latencies),
-        (
-            "Compile time at the default precision. Peak memory of a process that loads the model and "
-            "answers once, less that of one that only imports numpy. Accuracy against float32: the "
-            "metric's mean and its worst sample."
-        ),
-        _footprint_table(footprints),
-    ]
     failures = {
-        f"{row.model}, {name}: {reason}"
+        f"* {row.model}, {name}: {reason}"
         for row in latencies
         for name, reason in row.int8_failures.items()
     }
+    parts = [
+        "# Benchmark",
+        "; ".join(f"{name} {value}" for name, value in machine.items() if value),
+        LATENCY_NOTE,
+        _latency_table(latencies),
+        FOOTPRINT_NOTE,
+        _footprint_table(footprints),
+    ]
     if failures:
-        parts.append("int8 variants that ONNX Runtime could not build:\n")
-        parts.append("\n".join(f"* {line}" for line in sorted(failures)))
+        parts += ["int8 variants that ONNX Runtime could not build:", "\n".join(sorted(failures))]
     return "\n\n".join(parts) + "\n"
 
 
 def _latency_table(rows: Sequence[Latency]) -> str:
-    lines = [
-        "| model | batch | threads | ours | f32 | int8 | int8 variant | ours/f32 | ours/int8 |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        int8 = "-" if row.int8 is None else _duration(row.int8)
-        ratio = "-" if row.int8 is None else f"{row.ours / row.int8:.2f}"
-        lines.append(
-            f"| {row.model} | {row.batch} | {row.threads} | {_duration(row.ours)} "
-            f"| {_duration(row.float32)} | {int8} | {row.int8_variant} "
-            f"| {row.ours / row.float32:.2f} | {ratio} |"
-        )
-    return "\n".join(lines)
+    head = "model batch threads ours f32 int8 variant ours/f32 ours/int8".split()
+    return _markdown(
+        head,
+        (
+            (
+                row.model,
+                str(row.batch),
+                str(row.threads),
+                _duration(row.ours),
+                _duration(row.float32),
+                _duration(row.int8),
+                row.int8_variant,
+                f"{row.ours / row.float32:.2f}",
+                "-" if row.int8 is None else f"{row.ours / row.int8:.2f}",
+            )
+            for row in rows
+        ),
+    )
 
 
 def _footprint_table(rows: Sequence[Footprint]) -> str:
-    lines = [
+    head = ("model", "compile", "onnx", "program", "memory", "memory f32", "metric", "ours", "int8")
+    return _markdown(
+        head,
         (
-            "| model | compile | onnx | program | memory ours | memory f32 | metric | ours "
-            "| int8 | int8 variant |"
+            (
+                row.model,
+                _duration(row.compile_seconds),
+                _size(row.onnx_bytes),
+                _size(row.program_bytes),
+                _size(row.ours_peak_bytes - row.numpy_peak_bytes),
+                _size(row.float32_peak_bytes - row.numpy_peak_bytes),
+                row.metric,
+                _closeness(row.ours),
+                f"{_closeness(row.int8)} ({row.int8_variant})",
+            )
+            for row in rows
         ),
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row.model} | {row.compile_seconds:.1f} s | {_size(row.onnx_bytes)} "
-            f"| {_size(row.program_bytes)} | {_size(row.ours_peak_bytes - row.numpy_peak_bytes)} "
-            f"| {_size(row.float32_peak_bytes - row.numpy_peak_bytes)} | {row.metric} "
-            f"| {_closeness(row.ours)} | {_closeness(row.int8)} | {row.int8_variant} |"
-        )
-    return "\n".join(lines)
+    )
 
 
-def _duration(seconds: float) -> str:
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
     if seconds < 1e-3:
         return f"{seconds * 1e6:.1f} µs"
     return f"{seconds * 1e3:.2f} ms" if seconds < 1.0 else f"{seconds:.2f} s"
