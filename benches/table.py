@@ -44,7 +44,7 @@ def document(
 
 
 def _latency_table(rows: Sequence[Latency]) -> str:
-    head = "model batch threads ours f32 int8 variant ours/f32 ours/int8".split()
+    head = ["model", "batch", "threads", "ours", "f32", "int8", "variant", "ours/f32", "ours/int8"]
     return _markdown(
         head,
         (
