@@ -31,17 +31,18 @@ BANNED_NAMES = frozenset(
 # what a prover or a compiler needs, and the second implementation shares nothing with the first.
 FORBIDDEN_IMPORTS = {
     "errors": {"*"},
-    "reference": {"_core", "cli", "compiler", "policy", "receipt", "verifier"},
-    "keys": {"cli", "compiler", "policy", "verifier"},
-    "commitment": {"cli", "compiler", "policy", "verifier"},
-    "receipt": {"cli", "compiler", "policy", "verifier"},
-    "policy": {"cli", "compiler", "verifier"},
-    "verifier": {"cli", "compiler"},
-    "compiler": {"cli", "policy", "receipt", "verifier"},
+    "reference": {"_core", "cli", "compiler", "demo", "policy", "program", "receipt", "verifier"},
+    "program": {"cli", "compiler", "demo", "policy", "receipt", "verifier"},
+    "keys": {"cli", "compiler", "demo", "policy", "verifier"},
+    "commitment": {"cli", "compiler", "demo", "policy", "verifier"},
+    "receipt": {"cli", "compiler", "demo", "policy", "verifier"},
+    "policy": {"cli", "compiler", "demo", "verifier"},
+    "verifier": {"cli", "compiler", "demo"},
+    "compiler": {"cli", "demo", "policy", "receipt", "verifier"},
 }
 
 # Where packages of the extra `compile` may be imported; everything else runs on the base install.
-COMPILE_SIDE = ("compiler", "cli")
+COMPILE_SIDE = ("compiler", "cli", "demo")
 
 STDLIB = frozenset(sys.stdlib_module_names)
 
@@ -97,7 +98,7 @@ def test_direction_table_knows_every_part_of_the_verifier_side() -> None:
         for path in package_sources()
         if part_of(path) in unruled
         for line, module in imported_modules(path)
-        if module.startswith(("veridical.compiler", "veridical.cli"))
+        if module.startswith(("veridical.compiler", "veridical.cli", "veridical.demo"))
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -123,7 +124,7 @@ def test_verifier_side_runs_without_the_optional_packages() -> None:
     modules = sorted(
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in files_ending(".py", under="python/veridical")
-        if part_of(path) != "compiler"
+        if part_of(path) not in {"compiler", "demo"}
     )
     code = f"""
 import importlib, sys
