@@ -56,8 +56,6 @@ class Candidate:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Spinning threads would take the processor away from whatever is measured next.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers = ["CPUExecutionProvider"]
         return ort.InferenceSession(self.path, options, providers=providers)
 
