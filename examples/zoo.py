@@ -176,14 +176,16 @@ def zoo() -> dict[str, ModelCase]:
     agree = Target(metric="top1_agreement", at_least=0.99)
     close = Target(metric="cosine", at_least=0.9998, minimum=0.999)
     models, allocation = FOLDER / "models", FOLDER / "allocation"
+    months = partial(_parts, "allocation", "features")
+    windows = partial(_parts, "newcomer", "series")
     pixels, image = partial(_digits, (784,)), partial(_digits, (1, 28, 28))
     cases = [
         _committed("tiny_relu", models, partial(_halves, "tiny_test.npz"), exact),
         _committed("tiny_sigmoid", models, partial(_halves, "tiny_test.npz"), exact),
         _committed("alloc_softmax", models, partial(_halves, "alloc_test.npz"), exact),
-        _committed("weights", allocation, _months, exact),
-        _committed("exposure", allocation, _months, exact),
-        _committed("newcomer", FOLDER / "newcomer", _windows, agree, _window_labels),
+        _committed("weights", allocation, months, exact),
+        _committed("exposure", allocation, months, exact),
+        _committed("newcomer", FOLDER / "newcomer", windows, agree, _window_labels),
         _committed("tblock", models, partial(_halves, "tblock_test.npz"), close),
         _committed("mlp100k", models, pixels, digits, _digit_labels),
         _committed("mlp1m", models, pixels, digits, _digit_labels),
@@ -241,25 +243,21 @@ def _halves(file: str) -> tuple[Samples, Samples]:
 
 
 @cache
-def _months() -> tuple[Samples, Samples]:
-    """Calibrate on the months that trained the network, judge on all that came after."""
-    months = np.load(FOLDER / "allocation" / "months.npz")
-    rows, first = months["features"], int(months["num_train"])
-    calibration, test = rows[:first], rows[first:]
-    return {"features": calibration}, {"features": test[_inside(calibration, test)]}
-
-
-@cache
-def _windows() -> tuple[Samples, Samples]:
-    windows = np.load(FOLDER / "newcomer" / "windows.npz")
-    calibration, test = windows["calibration"], windows["test"]
-    return {"series": calibration}, {"series": test[_inside(calibration, test)]}
+def _parts(folder: str, name: str) -> tuple[Samples, Samples]:
+    """Read `calibration.npz` and `test.npz` of a folder."""
+    calibration, test = (
+        np.load(FOLDER / folder / f"{part}.npz")[name] for part in ("calibration", "test")
+    )
+    return {name: calibration}, {name: test[_inside(calibration, test)]}
 
 
 def _window_labels() -> NDArray[np.int64]:
-    windows = np.load(FOLDER / "newcomer" / "windows.npz")
-    inside = _inside(windows["calibration"], windows["test"])
-    return np.asarray(windows["test_labels"][inside], dtype=np.int64)
+    folder = FOLDER / "newcomer"
+    calibration, test = (
+        np.load(folder / f"{part}.npz")["series"] for part in ("calibration", "test")
+    )
+    labels = np.load(folder / "test_labels.npy")
+    return np.asarray(labels[_inside(calibration, test)], dtype=np.int64)
 
 
 @cache

@@ -197,13 +197,9 @@ def main() -> None:
             )
             print(f"{label:18}{value:>22.2%}{ratio:>8.2f}")
         onnx.save(to_onnx(network, name), FOLDER / f"{name}.onnx")
-    np.savez_compressed(
-        FOLDER / "months.npz",
-        features=data.features.astype(np.float32),
-        months=np.array(data.months),
-        num_train=np.int64(fit.stop),
-        num_validation=np.int64(check.stop - check.start),
-    )
+    features = data.features.astype(np.float32)
+    for part, chosen in (("calibration", features[fit]), ("test", features[fit.stop :])):
+        np.savez_compressed(FOLDER / f"{part}.npz", features=chosen)
 
 
 def _sigmoid(values: Array) -> Array:

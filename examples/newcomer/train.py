@@ -230,12 +230,10 @@ def main() -> None:
     agreement = float(np.mean(forward(parameters, test)["logits"].argmax(axis=1) == test_labels))
     print(f"{len(series)} training windows, {len(test)} test windows, accuracy {agreement:.1%}")
     onnx.save(to_onnx(parameters), FOLDER / "newcomer.onnx")
-    np.savez_compressed(
-        FOLDER / "windows.npz",
-        calibration=series[::8].astype(np.float32),
-        test=test[::3].astype(np.float32),
-        test_labels=test_labels[::3].astype(np.uint8),
-    )
+    np.savez_compressed(FOLDER / "calibration.npz", series=series[::8].astype(np.float32))
+    chosen = test[::3].astype(np.float32)
+    np.savez_compressed(FOLDER / "test.npz", series=chosen)
+    np.save(FOLDER / "test_labels.npy", test_labels[::3].astype(np.uint8))
 
 
 def _neighbours(value: Array) -> Array:
