@@ -1,0 +1,247 @@
+"""From an ONNX graph to the float graph: one converter per ONNX operator.
+
+`CONVERTERS` is the registry; the `ops_*` modules fill it. The graph is walked once, in topological
+order: a node whose inputs are known is evaluated on the spot, any other node is converted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from veridical.compiler import expression as ex
+from veridical.compiler.frontend import constants
+from veridical.compiler.frontend.builder import GraphBuilder, Lazy
+from veridical.compiler.ir import FloatGraph, GraphInput
+from veridical.errors import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import onnx
+
+    from veridical.compiler.frontend.builder import Value
+
+Converter: TypeAlias = "Callable[[Context], Value | list[Value]]"
+
+CONVERTERS: dict[str, Converter] = {}
+
+
+def converter(*names: str) -> Callable[[Converter], Converter]:
+    """Register a converter for ONNX operators of the default domain."""
+
+    def register(function: Converter) -> Converter:
+        for name in names:
+            CONVERTERS[name] = function
+        return function
+
+    return register
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One ONNX node with its operands."""
+
+    b: GraphBuilder
+    op: str
+    opset: int
+    inputs: list[Value | None]
+    attrs: dict[str, Any]
+    output_count: int = 1
+    dtypes: dict[str, int] = field(default_factory=dict)
+
+    def has(self, index: int) -> bool:
+        """Say whether an optional input is given."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def value(self, index: int) -> Value:
+        """Return an operand that must be given."""
+        value = self.inputs[index] if index < len(self.inputs) else None
+        if value is None:
+            self.b.unsupported(f"input {index} is missing")
+        return value
+
+    def constant(self, index: int, what: str) -> np.ndarray[Any, Any]:
+        """Return an operand that must be known at compile time."""
+        value = self.value(index)
+        if not isinstance(value, np.ndarray):
+            self.b.unsupported(f"{what} (input {index}) must be a constant")
+        return value
+
+    def integers(self, index: int, attribute: str) -> list[int] | None:
+        """Return a list that is an input in newer opsets and an attribute in older ones."""
+        if self.has(index):
+            return [int(n) for n in self.constant(index, attribute).reshape(-1)]
+        listed = self.attrs.get(attribute)
+        return None if listed is None else [int(n) for n in listed]
+
+    def axis(self, default: int, rank: int | None = None) -> int:
+        """Return attribute ``axis``, counted from the front."""
+        return self.wrap(int(self.attrs.get("axis", default)), rank)
+
+    def wrap(self, axis: int, rank: int | None = None) -> int:
+        """Count an axis from the front."""
+        rank = len(self.b.shape(self.value(0))) if rank is None else rank
+        if not -rank <= axis < max(rank, 1):
+            self.b.unsupported(f"axis {axis} is outside a tensor of rank {rank}")
+        return axis + rank if axis < 0 else axis
+
+
+def convert(
+    model: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    integer_ranges: Mapping[str, tuple[int, int]],
+    initialisers: Mapping[str, np.ndarray[Any, Any]],
+) -> FloatGraph:
+    """Convert a checked model whose input shapes are fixed."""
+    b = GraphBuilder()
+    values: dict[str, Value] = dict(initialisers)
+    inputs = _declare_inputs(b, model, shapes, integer_ranges, values)
+    _guess_ranges(b, model, values)
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+    budget = constants.Budget()
+    for node in model.graph.node:
+        b.node_name = node.name or (node.output[0] if node.output else "")
+        b.node_op = node.op_type
+        _convert_node(b, node, opset, values, budget)
+    b.node_name = b.node_op = ""
+    outputs = []
+    for output in model.graph.output:
+        value = values[output.name]
+        if isinstance(value, np.ndarray):
+            raise CompileError(
+                f"output {output.name!r} does not depend on any input", where=output.name
+            )
+        b.node_name, b.node_op = output.name, "output"
+        outputs.append((output.name, b.materialise(value)))
+    for spec in inputs:
+        bounds = b.ranges.get(spec.name)
+        if not spec.is_integer:
+            continue
+        if bounds is None:
+            raise CompileError(
+                f"the range of integer input {spec.name!r} is not known and cannot be derived",
+                where=spec.name,
+                check="integer range",
+                advice=f"Declare it, for instance integer_ranges={{{spec.name!r}: (0, 1)}}.",
+            )
+        spec.low, spec.high = bounds
+    integers = {name for name, bounds in b.ranges.items() if bounds is not None}
+    return FloatGraph(
+        inputs=inputs, outputs=outputs, nodes=b.nodes, shapes=b.shapes, integers=integers
+    )
+
+
+_DTYPE_RANGES: dict[str, tuple[int, int]] = {
+    "BOOL": (0, 1),
+    "INT8": (-128, 127),
+    "UINT8": (0, 255),
+    "INT16": (-(2**15), 2**15 - 1),
+    "UINT16": (0, 2**16 - 1),
+}
+_FLOATS = frozenset(["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"])
+_WIDE_INTEGERS = frozenset(["INT32", "INT64", "UINT32", "UINT64"])
+
+
+def _declare_inputs(
+    b: GraphBuilder,
+    model: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    integer_ranges: Mapping[str, tuple[int, int]],
+    values: dict[str, Value],
+) -> list[GraphInput]:
+    import onnx
+
+    inputs = []
+    for proto in model.graph.input:
+        if proto.name in values:
+            continue  # an initialiser listed as an input has a default, which is its value
+        kind = onnx.TensorProto.DataType.Name(proto.type.tensor_type.elem_type)
+        if kind not in _FLOATS | _WIDE_INTEGERS | frozenset(_DTYPE_RANGES):
+            raise CompileError(f"input {proto.name!r} has element type {kind}", where=proto.name)
+        integer = kind not in _FLOATS
+        shape = shapes[proto.name]
+        values[proto.name] = b.add_input(proto.name, shape, integer=integer)
+        if integer:
+            b.ranges[proto.name] = integer_ranges.get(proto.name, _DTYPE_RANGES.get(kind))
+        inputs.append(GraphInput(name=proto.name, shape=shape, is_integer=integer))
+    unknown = sorted(set(integer_ranges) - {spec.name for spec in inputs})
+    if unknown:
+        raise CompileError(
+            f"integer ranges name inputs that the model does not have: {', '.join(unknown)}",
+            where="integer_ranges",
+        )
+    return inputs
+
+
+def _guess_ranges(b: GraphBuilder, model: onnx.ModelProto, values: Mapping[str, Value]) -> None:
+    """Give an input that indexes a constant table the range of the table."""
+    alias = {proto.name: proto.name for proto in model.graph.input}
+    for node in model.graph.node:
+        if node.op_type in ("Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze") and node.input:
+            source = alias.get(node.input[0])
+            if source is not None and node.output:
+                alias[node.output[0]] = source
+        if node.op_type != "Gather" or len(node.input) < 2:  # noqa: PLR2004 - data, indices
+            continue
+        table, ids = values.get(node.input[0]), alias.get(node.input[1])
+        if isinstance(table, np.ndarray) and ids in b.ranges and b.ranges[ids] is None:
+            axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+            if -table.ndim <= axis < table.ndim:
+                b.ranges[ids] = (0, table.shape[axis] - 1)
+
+
+def _convert_node(
+    b: GraphBuilder,
+    node: onnx.NodeProto,
+    opset: int,
+    values: dict[str, Value],
+    budget: constants.Budget,
+) -> None:
+    import onnx
+
+    attrs = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    inputs = [values[name] if name else None for name in node.input]
+    context = Context(
+        b=b,
+        op=node.op_type,
+        opset=opset,
+        inputs=inputs,
+        attrs=attrs,
+        output_count=len(node.output),
+    )
+    static = [v for v in inputs if v is not None]
+    if node.op_type in ("Shape", "Size") and not isinstance(static[0], np.ndarray):
+        results: Value | list[Value] = _shape_of(context)
+    elif all(isinstance(v, np.ndarray) for v in static):
+        arrays = [None if v is None else np.asarray(v) for v in inputs]
+        results = list(constants.fold(b, node, arrays, attrs, opset, budget))
+    else:
+        function = CONVERTERS.get(node.op_type)
+        if function is None:
+            b.unsupported("this operator is not supported")
+        results = function(context)
+    listed = results if isinstance(results, list) else [results]
+    for name, value in zip(node.output, listed, strict=False):
+        if name:
+            values[name] = value
+    missing = [name for name in node.output[len(listed) :] if name]
+    if missing:
+        b.unsupported(f"output {missing[0]!r} is not supported")
+
+
+def _shape_of(context: Context) -> Value:
+    shape = context.b.shape(context.value(0))
+    if context.op == "Size":
+        return np.array(int(np.prod(shape)), np.int64)
+    rank = len(shape)
+    start = context.attrs.get("start", 0)
+    end = context.attrs.get("end", rank)
+    return np.array(shape[slice(start, end)], np.int64)
+
+
+def unary(context: Context, fn: ex.Expression) -> Lazy:
+    """Apply a function to the first operand."""
+    return context.b.apply(fn, context.value(0))
