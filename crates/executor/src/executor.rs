@@ -1,19 +1,25 @@
 //! Runs programs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use veridical_program::Program;
+use veridical_program::{Op, Program};
 
 use crate::Isa;
 use crate::error::ExecutorError;
 use crate::interpreter::Site;
 use crate::kernels::Kernels;
+use crate::plan::{Keep, Plan, Workspace};
+use crate::steps::Run;
 use crate::trace::Trace;
 
-/// Largest number of elements of one tensor of a run, batch axis included.
-const MAX_TENSOR_ELEMENTS: usize = 1 << 31;
-/// Largest number of elements that a trace holds in all.
+/// Most elements of all outputs of a run together: 16 GiB.
+const MAX_OUTPUT_ELEMENTS: usize = 1 << 32;
+/// Most elements of a trace: 32 GiB.
 const MAX_TRACE_ELEMENTS: usize = 1 << 33;
+/// Most bytes of the buffers of one item.
+const MAX_ITEM_BYTES: usize = 1 << 35;
+/// Workspaces that are kept between runs.
+const MAX_IDLE: usize = 64;
 
 /// How to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +42,10 @@ pub struct Executor {
     program: Arc<Program>,
     kernels: Kernels,
     threads: usize,
+    plan: Plan,
+    /// Plan of traces, made when the first one is asked for.
+    full_plan: OnceLock<Plan>,
+    idle: Mutex<Vec<Workspace>>,
 }
 
 impl Executor {
@@ -54,7 +64,19 @@ impl Executor {
         {
             return Err(ExecutorError::MissingConstant { constant });
         }
-        Ok(Self { program, kernels, threads: options.threads })
+        let plan = Plan::new(&program, Keep::Outputs);
+        if plan.item_bytes() > MAX_ITEM_BYTES {
+            let what = "buffers";
+            return Err(ExecutorError::TooLarge { batch: 1, what, limit: MAX_ITEM_BYTES });
+        }
+        Ok(Self {
+            program,
+            kernels,
+            threads: options.threads,
+            plan,
+            full_plan: OnceLock::new(),
+            idle: Mutex::default(),
+        })
     }
 
     /// The program.
@@ -80,9 +102,31 @@ impl Executor {
     /// An input of the wrong length or outside its declared range; [`ExecutorError::EmptyRow`];
     /// [`ExecutorError::TooLarge`].
     pub fn run(&self, inputs: &[&[i32]], batch: usize) -> Result<Vec<Vec<i32>>, ExecutorError> {
-        let trace = self.trace(inputs, batch)?;
-        let outputs = &self.program.graph().outputs;
-        outputs.iter().map(|output| trace.tensor(output.tensor).map(<[i32]>::to_vec)).collect()
+        self.check_inputs(inputs, batch)?;
+        let graph = self.program.graph();
+        let published = graph.outputs.iter().map(|output| output.tensor);
+        self.check_size(batch, published, MAX_OUTPUT_ELEMENTS, "outputs")?;
+        let plan = &self.plan;
+        let mut outputs: Vec<Vec<i32>> =
+            graph.outputs.iter().map(|o| vec![0; plan.len(o.tensor) * batch]).collect();
+        let mut work = self.workspace();
+        for start in (0..batch).step_by(plan.chunk()) {
+            let items = start..batch.min(start + plan.chunk());
+            let run = Run { kernels: self.kernels, batch: items.len(), threads: self.threads };
+            plan.prepare(&mut work, run.batch);
+            for (tensor, values) in inputs.iter().enumerate() {
+                let len = plan.len(tensor);
+                plan.write(&mut work, tensor, &values[items.start * len..items.end * len], run);
+            }
+            plan.run(&mut work, run, |_, _| ()).map_err(|empty| self.empty_row(empty, start))?;
+            for (output, values) in graph.outputs.iter().zip(&mut outputs) {
+                let len = plan.len(output.tensor);
+                let part = &mut values[items.start * len..items.end * len];
+                plan.read(&work, output.tensor, part, run);
+            }
+        }
+        self.give_back(work);
+        Ok(outputs)
     }
 
     /// Runs a batch and keeps every tensor.
@@ -91,8 +135,43 @@ impl Executor {
     /// As for [`Executor::run`].
     pub fn trace(&self, inputs: &[&[i32]], batch: usize) -> Result<Trace, ExecutorError> {
         self.check_inputs(inputs, batch)?;
-        self.check_size(batch)?;
         let graph = self.program.graph();
+        self.check_size(batch, 0..graph.tensors.len(), MAX_TRACE_ELEMENTS, "a trace")?;
+        let plan = self.full_plan.get_or_init(|| Plan::new(&self.program, Keep::Everything));
+        let lens = (0..graph.tensors.len()).map(|t| plan.len(t));
+        let mut tensors: Vec<Vec<i32>> = lens.map(|len| vec![0; len * batch]).collect();
+        let mut work = Workspace::default();
+        for start in (0..batch).step_by(plan.chunk()) {
+            let items = start..batch.min(start + plan.chunk());
+            let run = Run { kernels: self.kernels, batch: items.len(), threads: self.threads };
+            let part = |t: usize| items.start * plan.len(t)..items.end * plan.len(t);
+            plan.prepare(&mut work, run.batch);
+            for (tensor, values) in inputs.iter().enumerate() {
+                tensors[tensor][part(tensor)].copy_from_slice(&values[part(tensor)]);
+                plan.write(&mut work, tensor, &values[part(tensor)], run);
+            }
+            let keep = |work: &Workspace, tensor: usize| {
+                plan.read(work, tensor, &mut tensors[tensor][part(tensor)], run);
+            };
+            plan.run(&mut work, run, keep).map_err(|empty| self.empty_row(empty, start))?;
+        }
+        // A reshape has no step: same elements, other shape.
+        for (id, node) in graph.nodes.iter().enumerate() {
+            if matches!(node.op, Op::Reshape { .. }) {
+                tensors[graph.tensor_of_node(id)] = tensors[node.inputs[0]].clone();
+            }
+        }
+        Ok(Trace::new(Arc::clone(&self.program), batch, tensors))
+    }
+
+    /// The same as [`Executor::trace`] by the interpreter alone; slow, for comparison.
+    ///
+    /// # Errors
+    /// As for [`Executor::run`].
+    pub fn interpret(&self, inputs: &[&[i32]], batch: usize) -> Result<Trace, ExecutorError> {
+        self.check_inputs(inputs, batch)?;
+        let graph = self.program.graph();
+        self.check_size(batch, 0..graph.tensors.len(), MAX_TRACE_ELEMENTS, "a trace")?;
         let mut tensors: Vec<Vec<i32>> = inputs.iter().map(|input| input.to_vec()).collect();
         for (node_id, node) in graph.nodes.iter().enumerate() {
             let operands: Vec<&[i32]> =
@@ -101,6 +180,27 @@ impl Executor {
             tensors.push(result);
         }
         Ok(Trace::new(Arc::clone(&self.program), batch, tensors))
+    }
+
+    /// A workspace of an earlier run, or a new one.
+    fn workspace(&self) -> Workspace {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps a workspace for the next run.
+    fn give_back(&self, work: Workspace) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(work);
+        }
+    }
+
+    /// Error of a chunk that starts at item `start`; `row` counts within the chunk.
+    fn empty_row(&self, (node, row): (usize, usize), start: usize) -> ExecutorError {
+        let graph = self.program.graph();
+        let shape = &graph.tensors[graph.tensor_of_node(node)].shape;
+        let rows: usize = shape.iter().rev().skip(1).product();
+        ExecutorError::EmptyRow { node, row: row + start * rows }
     }
 
     fn check_inputs(&self, inputs: &[&[i32]], batch: usize) -> Result<(), ExecutorError> {
@@ -141,19 +241,19 @@ impl Executor {
     }
 
     /// Caps the memory of a run before anything is allocated.
-    fn check_size(&self, batch: usize) -> Result<(), ExecutorError> {
-        let mut total = 0_usize;
-        for info in &self.program.graph().tensors {
-            let elements = info.len().saturating_mul(batch);
-            if elements > MAX_TENSOR_ELEMENTS {
-                let what = "a tensor";
-                return Err(ExecutorError::TooLarge { batch, what, limit: MAX_TENSOR_ELEMENTS });
-            }
-            total = total.saturating_add(elements);
-        }
-        if total > MAX_TRACE_ELEMENTS {
-            let what = "a trace";
-            return Err(ExecutorError::TooLarge { batch, what, limit: MAX_TRACE_ELEMENTS });
+    fn check_size(
+        &self,
+        batch: usize,
+        tensors: impl Iterator<Item = usize>,
+        limit: usize,
+        what: &'static str,
+    ) -> Result<(), ExecutorError> {
+        let graph = self.program.graph();
+        let elements = tensors.fold(0_usize, |sum, t| {
+            sum.saturating_add(graph.tensors[t].len().saturating_mul(batch))
+        });
+        if elements > limit {
+            return Err(ExecutorError::TooLarge { batch, what, limit });
         }
         Ok(())
     }

@@ -8,6 +8,8 @@
 //! | `executor`    | checks inputs, runs the plan                                        |
 //! | `interpreter` | every operation straight from the specification                     |
 //! | `kernels`     | fast loops, and the only `unsafe` code                              |
+//! | `plan`        | fusions, shared buffers, prepared steps                             |
+//! | `steps`       | the prepared form of each operation                                 |
 //! | `trace`       | all tensors of a run, their Merkle roots, single-element steps      |
 
 #![deny(clippy::float_arithmetic)]
@@ -16,6 +18,8 @@ mod error;
 mod executor;
 mod interpreter;
 mod kernels;
+mod plan;
+mod steps;
 mod trace;
 
 pub use error::ExecutorError;

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use veridical_program::Program;
+use veridical_program::merkle::{Hash, Hasher, tree};
 
 use crate::error::ExecutorError;
 use crate::interpreter::Site;
@@ -56,21 +56,20 @@ impl Trace {
     ///
     /// # Errors
     /// [`ExecutorError::NoSuchTensor`].
-    pub fn tensor_root(&self, t: usize) -> Result<[u8; 32], ExecutorError> {
+    pub fn tensor_root(&self, t: usize) -> Result<Hash, ExecutorError> {
         Ok(tensor_root(t, self.tensor(t)?))
     }
 
     /// Merkle root of the whole trace.
-    pub fn root(&self) -> [u8; 32] {
+    pub fn root(&self) -> Hash {
         let leaves = self.tensors.iter().enumerate().map(|(t, elements)| {
-            leaf(b"veridical.trace.tensor.v1")
-                .chain_update(id(t))
-                .chain_update(count(elements.len()))
-                .chain_update(tensor_root(t, elements))
-                .finalize()
-                .into()
+            Hasher::leaf(b"veridical.trace.tensor.v1")
+                .u32(id(t))
+                .u64(count(elements.len()))
+                .raw(&tensor_root(t, elements))
+                .finish()
         });
-        tree(leaves.collect())
+        tree(&leaves.collect::<Vec<Hash>>())
     }
 
     /// Recomputes element `k` of tensor `t` from its operands in the trace alone.
@@ -93,55 +92,19 @@ impl Trace {
     }
 }
 
-fn tensor_root(t: usize, elements: &[i32]) -> [u8; 32] {
+fn tensor_root(t: usize, elements: &[i32]) -> Hash {
     let leaves = elements.chunks(CHUNK).enumerate().map(|(k, chunk)| {
         let bytes: Vec<u8> = chunk.iter().flat_map(|x| x.to_le_bytes()).collect();
-        leaf(b"veridical.trace.chunk.v1")
-            .chain_update(id(t))
-            .chain_update(count(k))
-            .chain_update(count(bytes.len()))
-            .chain_update(bytes)
-            .finalize()
-            .into()
+        Hasher::leaf(b"veridical.trace.chunk.v1").u32(id(t)).u64(count(k)).frame(&bytes).finish()
     });
-    tree(leaves.collect())
-}
-
-/// Start of a leaf hash: `0x00 || frame(domain)`.
-fn leaf(domain: &[u8]) -> Sha256 {
-    Sha256::new().chain_update([0]).chain_update(count(domain.len())).chain_update(domain)
-}
-
-/// Merkle tree hash of RFC 9162, section 2.1.1, over hashed leaves.
-fn tree(mut level: Vec<[u8; 32]>) -> [u8; 32] {
-    if level.is_empty() {
-        return Sha256::digest(b"").into();
-    }
-    // Pairing neighbours level by level, an odd last node moving up unchanged, splits every subtree at
-    // the largest power of two below its size.
-    while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => Sha256::new()
-                    .chain_update([1])
-                    .chain_update(left)
-                    .chain_update(right)
-                    .finalize()
-                    .into(),
-                [single, ..] => *single,
-                [] => [0; 32],
-            })
-            .collect();
-    }
-    level[0]
+    tree(&leaves.collect::<Vec<Hash>>())
 }
 
 /// A tensor id: the loader caps nodes and inputs far below `2^32`.
-fn id(t: usize) -> [u8; 4] {
-    u32::try_from(t).unwrap_or(u32::MAX).to_le_bytes()
+fn id(t: usize) -> u32 {
+    u32::try_from(t).unwrap_or(u32::MAX)
 }
 
-fn count(n: usize) -> [u8; 8] {
-    u64::try_from(n).unwrap_or(u64::MAX).to_le_bytes()
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }

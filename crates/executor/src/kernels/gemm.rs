@@ -74,7 +74,7 @@ pub(crate) fn gemm(
     rows: Rows<'_>,
     panels: Panels<'_>,
     columns: usize,
-    mut sink: impl FnMut(Window, &Tile),
+    mut sink: impl FnMut(Window, &mut Tile),
 ) {
     let panel_len = panels.panel_len();
     let count = columns.div_ceil(LANES);
@@ -108,7 +108,7 @@ pub(crate) fn gemm(
                 columns: (columns - column).min(width * LANES),
                 stride: width * LANES,
             };
-            sink(window, &tile);
+            sink(window, &mut tile);
             row += height;
         }
         panel += width;

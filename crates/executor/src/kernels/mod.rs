@@ -13,16 +13,21 @@
 //! | `avx2`     | the same with AVX2 (`vpmaddwd`)                                           |
 //! | `avx512`   | the same with AVX-512 VNNI (`vpdpwssd`)                                   |
 
+pub(crate) mod aligned;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(any())]
+#[cfg(target_arch = "x86_64")]
+mod avx512_map;
+#[cfg(target_arch = "x86_64")]
+mod avx512_patch;
 pub(crate) mod epilogue;
 pub(crate) mod gemm;
-#[cfg(any())]
 pub(crate) mod pack;
+pub(crate) mod patch;
 mod portable;
+pub(crate) mod vector;
 
 use crate::error::ExecutorError;
 

@@ -1,0 +1,280 @@
+//! The step of every node, and what it absorbs.
+
+use std::sync::Arc;
+
+use veridical_program::{ConstData, Graph, Node, Op, Program, TensorInfo, Window};
+
+use super::fusion::{Readers, map_of, widen};
+use super::{Keep, renames};
+use crate::kernels::epilogue::{Map, Table};
+use crate::kernels::vector::Norm;
+use crate::steps::Step;
+use crate::steps::attention::{Matrices, Product};
+use crate::steps::broadcast::{Runs, starts};
+use crate::steps::conv::{Conv, Geometry};
+use crate::steps::layout::{Axis, Gather, Layout, Move};
+use crate::steps::linear::Linear;
+use crate::steps::oracle::Oracle;
+use crate::steps::pointwise::{Factor, MapStep, Multiply, Sum, Term};
+use crate::steps::pool::Pool;
+use crate::steps::row::{LayerNorm, Mask, SoftmaxNumerator};
+
+/// A step before buffers are assigned.
+pub(super) struct Draft {
+    pub(super) node: usize,
+    pub(super) tensor: usize,
+    pub(super) operands: Vec<usize>,
+    pub(super) step: Box<dyn Step>,
+}
+
+/// All steps in the order in which they run.
+pub(super) fn drafts(program: &Arc<Program>, readers: &Readers, keep: Keep) -> Vec<Draft> {
+    let graph = program.graph();
+    let mut absorbed = vec![false; graph.nodes.len()];
+    let mut drafts = Vec::with_capacity(graph.nodes.len());
+    for (id, node) in graph.nodes.iter().enumerate() {
+        if absorbed[id] || renames(program, id) {
+            continue;
+        }
+        let tensor = graph.tensor_of_node(id);
+        let site = Site { program, graph, node, result: &graph.tensors[tensor] };
+        let fused = (keep == Keep::Outputs && takes_map(&node.op)).then(|| {
+            let reader = readers.only(tensor)?;
+            let step = site.step(map_of(program, &graph.nodes[reader])?)?;
+            Some((reader, step))
+        });
+        let (tensor, step) = if let Some((reader, step)) = fused.flatten() {
+            absorbed[reader] = true;
+            (graph.tensor_of_node(reader), step)
+        } else {
+            let oracle = || -> Box<dyn Step> {
+                Box::new(Oracle { program: Arc::clone(program), node: id })
+            };
+            (tensor, site.step(Map::Identity).unwrap_or_else(oracle))
+        };
+        drafts.push(Draft { node: id, tensor, operands: node.inputs.clone(), step });
+    }
+    drafts
+}
+
+/// Whether the step of an operation can map its results before it stores them.
+fn takes_map(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Linear
+            | Op::Conv { .. }
+            | Op::Matmul { .. }
+            | Op::WeightedMean
+            | Op::Add { .. }
+            | Op::Affine
+            | Op::Mul
+    )
+}
+
+/// A node with what it refers to.
+struct Site<'a> {
+    program: &'a Program,
+    graph: &'a Graph,
+    node: &'a Node,
+    result: &'a TensorInfo,
+}
+
+impl<'a> Site<'a> {
+    fn info(&self, i: usize) -> &'a TensorInfo {
+        &self.graph.tensors[self.node.inputs[i]]
+    }
+
+    fn shape(&self, i: usize) -> &'a [usize] {
+        &self.info(i).shape
+    }
+
+    fn constant(&self, c: usize) -> Option<&'a ConstData> {
+        self.program.constant(*self.node.consts.get(c)?)
+    }
+
+    fn constant_shape(&self, c: usize) -> &'a [usize] {
+        &self.graph.consts[self.node.consts[c]].shape
+    }
+
+    /// The fast step, if there is one for this node.
+    fn step(&self, map: Map) -> Option<Box<dyn Step>> {
+        match &self.node.op {
+            Op::Linear => {
+                let &[columns, depth] = self.constant_shape(0) else { return None };
+                let (weight, bias) = (self.constant(0)?, self.constant(1)?);
+                let rows = self.info(0).len() / depth;
+                Some(Box::new(Linear::new(weight, bias, rows, [columns, depth], map)))
+            }
+            Op::Conv { window, groups } => self.conv(*window, *groups, map),
+            Op::Matmul { transpose_b } => self.product(*transpose_b, None, map),
+            Op::WeightedMean => self.product(false, Some(self.info(1).lo), map),
+            Op::Table { .. } | Op::Shift { .. } => {
+                let map = map_of(self.program, self.node)?;
+                Some(Box::new(MapStep { map, len: self.result.len() }))
+            }
+            Op::Add { coeff } => Some(self.add(coeff, map)),
+            Op::Affine => self.affine(map),
+            Op::Mul => {
+                let runs = Runs::new(&self.result.shape, &[self.shape(0), self.shape(1)]);
+                let items = [self.info(0).len(), self.info(1).len()];
+                Some(Box::new(Multiply { runs, items, map }))
+            }
+            Op::SoftmaxNumerator { shift } => self.softmax_numerator(*shift),
+            &Op::LayerNorm { shift, u, fx, epsilon, centered } => {
+                let norm = Norm { shift, u, fx, epsilon, centered };
+                let width = *self.shape(0).last()?;
+                Some(Box::new(LayerNorm { norm, rows: self.info(0).len() / width, width }))
+            }
+            Op::MaxPool(window) => self.pool(*window, false),
+            Op::SumPool(window) => self.pool(*window, true),
+            Op::Gather => {
+                let rows = self.constant(0)?.clone();
+                let width = self.constant_shape(0)[1..].iter().product();
+                Some(Box::new(Gather { rows, width, ids: self.info(0).len() }))
+            }
+            Op::ReduceSum { .. }
+            | Op::ReduceMax { .. }
+            | Op::Normalize { .. }
+            | Op::Argmax
+            | Op::TopK { .. } => None,
+            Op::Reshape { .. }
+            | Op::Transpose { .. }
+            | Op::Expand { .. }
+            | Op::Concat { .. }
+            | Op::Slice { .. }
+            | Op::Pad { .. } => Some(self.layout()),
+        }
+    }
+
+    fn conv(&self, window: Window, groups: usize, map: Map) -> Option<Box<dyn Step>> {
+        let &[ref leading @ .., channels, height, width] = self.shape(0) else { return None };
+        let &[.., outputs, rows, columns] = &self.result.shape[..] else { return None };
+        let geometry = Geometry {
+            window,
+            groups,
+            images: leading.iter().product(),
+            input: [channels, height, width],
+            output: [outputs, rows, columns],
+        };
+        geometry.is_addressable().then(|| ())?;
+        Some(Box::new(Conv::new(self.constant(0)?, self.constant(1)?, geometry, map)))
+    }
+
+    fn product(&self, transposed: bool, mean: Option<i32>, map: Map) -> Option<Box<dyn Step>> {
+        let (a, b, y) = (self.shape(0), self.shape(1), &self.result.shape[..]);
+        let &[.., rows, depth] = a else { return None };
+        Some(Box::new(Product {
+            left: Matrices::new(a, &strides(a))?,
+            right: Matrices::new(b, &strides(b))?,
+            result: Matrices::new(y, &strides(y))?,
+            rows,
+            depth,
+            columns: *y.last()?,
+            transposed,
+            mean,
+            map,
+        }))
+    }
+
+    fn add(&self, coeff: &[i32], map: Map) -> Box<dyn Step> {
+        let shapes: Vec<&[usize]> = (0..coeff.len()).map(|i| self.shape(i)).collect();
+        let runs = Runs::new(&self.result.shape, &shapes);
+        let terms = coeff.iter().enumerate().map(|(operand, &c)| Term {
+            operand,
+            item: self.info(operand).len(),
+            factor: Factor::Scalar(c),
+        });
+        Box::new(Sum { runs, terms: terms.collect(), bias: None, map })
+    }
+
+    fn affine(&self, map: Map) -> Option<Box<dyn Step>> {
+        let shapes = [self.shape(0), self.constant_shape(0), self.constant_shape(1)];
+        let runs = Runs::new(&self.result.shape, &shapes);
+        let gain = Factor::Gain(widen(self.constant(0)?));
+        let terms = vec![Term { operand: 0, item: self.info(0).len(), factor: gain }];
+        Some(Box::new(Sum { runs, terms, bias: Some(widen(self.constant(1)?)), map }))
+    }
+
+    fn softmax_numerator(&self, shift: u32) -> Option<Box<dyn Step>> {
+        let &[ref leading @ .., width] = self.shape(0) else { return None };
+        let mask = (self.node.inputs.len() > 1).then(|| Mask {
+            starts: starts(leading, self.shape(1)),
+            item: self.info(1).len(),
+            width: self.shape(1).last().copied().unwrap_or(1),
+        });
+        let table = Table::new(&widen(self.constant(0)?));
+        let rows = leading.iter().product();
+        Some(Box::new(SoftmaxNumerator { table, shift, rows, width, mask }))
+    }
+
+    fn pool(&self, window: Window, sum: bool) -> Option<Box<dyn Step>> {
+        let &[ref leading @ .., height, width] = self.shape(0) else { return None };
+        let &[.., rows, columns] = &self.result.shape[..] else { return None };
+        Some(Box::new(Pool {
+            window,
+            sum,
+            planes: leading.iter().product(),
+            size: [height, width],
+            result: [rows, columns],
+        }))
+    }
+
+    /// Moves for every layout operation.
+    fn layout(&self) -> Box<dyn Step> {
+        let shape = &self.result.shape;
+        let write = strides(shape);
+        let mut moves = Vec::with_capacity(self.node.inputs.len());
+        let mut background = None;
+        let mut position = 0;
+        for i in 0..self.node.inputs.len() {
+            let (sizes, read) = (self.shape(i), strides(self.shape(i)));
+            let plain = |axis: usize| Axis { size: sizes[axis], read: read[axis], write: write[axis] };
+            let (mut from, mut to) = (0, 0);
+            let axes: Vec<Axis> = match &self.node.op {
+                Op::Transpose { perm } => perm
+                    .iter()
+                    .zip(&write)
+                    .map(|(&axis, &write)| Axis { size: sizes[axis], read: read[axis], write })
+                    .collect(),
+                Op::Expand { .. } => (0..shape.len())
+                    .map(|axis| Axis {
+                        size: shape[axis],
+                        read: if sizes[axis] == 1 { 0 } else { read[axis] },
+                        write: write[axis],
+                    })
+                    .collect(),
+                Op::Slice { axis, start, step, .. } => {
+                    from = start * read[*axis];
+                    let stepped = |a: usize| {
+                        let factor = if a == *axis { *step } else { 1 };
+                        Axis { size: shape[a], read: read[a] * factor, write: write[a] }
+                    };
+                    (0..shape.len()).map(stepped).collect()
+                }
+                Op::Concat { axis } => {
+                    to = position * write[*axis];
+                    position += sizes[*axis];
+                    (0..shape.len()).map(plain).collect()
+                }
+                Op::Pad { before, value, .. } => {
+                    to = before.iter().zip(&write).map(|(&b, &w)| b * w).sum();
+                    background = Some(*value);
+                    (0..shape.len()).map(plain).collect()
+                }
+                // `reshape`: one run.
+                _ => vec![Axis { size: self.info(i).len(), read: 1, write: 1 }],
+            };
+            moves.push(Move::new(from, to, &axes, self.info(i).len()));
+        }
+        Box::new(Layout { moves, background, len: self.result.len() })
+    }
+}
+
+/// Elements from one index to the next, for every axis.
+pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (0..shape.len().saturating_sub(1)).rev() {
+        strides[axis] = strides[axis + 1] * shape[axis + 1];
+    }
+    strides
+}

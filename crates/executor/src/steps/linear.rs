@@ -1,0 +1,67 @@
+//! Products with constant weights.
+
+use super::{EmptyRow, Operands, Run, Scratch, Step};
+use crate::kernels::aligned::Aligned;
+use crate::kernels::epilogue::{Bias, CellsMut, Map};
+use crate::kernels::gemm::{LANES, Panels, Rows, gemm};
+use crate::kernels::pack::{pack_columns, packed_len};
+use veridical_program::ConstData;
+
+/// `map(x w^T + b)`, the map being the only reader of the sums.
+#[derive(Debug)]
+pub(crate) struct Linear {
+    panels: Aligned<i16>,
+    bias: Aligned<i32>,
+    map: Map,
+    /// Rows of one item.
+    rows: usize,
+    depth: usize,
+    columns: usize,
+}
+
+impl Linear {
+    /// Packs the weights `(columns, depth)`.
+    pub(crate) fn new(
+        weight: &ConstData,
+        bias: &ConstData,
+        rows: usize,
+        [columns, depth]: [usize; 2],
+        map: Map,
+    ) -> Self {
+        let mut panels = Aligned::zeros(packed_len(columns, depth));
+        pack_columns(&narrow(weight), depth, columns, depth, &mut panels);
+        let mut padded = Aligned::zeros(columns.next_multiple_of(LANES) + super::SLACK);
+        for (i, value) in padded.iter_mut().take(columns).enumerate() {
+            *value = bias.get(i).unwrap_or(0);
+        }
+        Self { panels, bias: padded, map, rows, depth, columns }
+    }
+}
+
+impl Step for Linear {
+    fn run(
+        &self,
+        operands: Operands<'_>,
+        mut result: CellsMut<'_>,
+        _scratch: &mut Scratch,
+        run: Run,
+    ) -> Result<(), EmptyRow> {
+        let rows =
+            Rows { data: operands.narrow(0), stride: self.depth, count: run.batch * self.rows };
+        let panels = Panels { data: &self.panels, pairs: self.depth.div_ceil(2) };
+        let bias = Bias::Column(&self.bias);
+        gemm(run.kernels, rows, panels, self.columns, |window, tile| {
+            run.kernels.store(tile, window, bias, &self.map, &mut result, self.columns);
+        });
+        Ok(())
+    }
+}
+
+/// Weights as 16-bit integers; the loader allows no wider ones.
+pub(crate) fn narrow(weight: &ConstData) -> Vec<i16> {
+    match weight {
+        ConstData::I8(data) => data.iter().map(|&w| w.into()).collect(),
+        ConstData::I16(data) => data.to_vec(),
+        ConstData::I32(data) => data.iter().map(|&w| i16::try_from(w).unwrap_or(0)).collect(),
+    }
+}
