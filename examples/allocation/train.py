@@ -198,7 +198,12 @@ def main() -> None:
             print(f"{label:18}{value:>22.2%}{ratio:>8.2f}")
         onnx.save(to_onnx(network, name), FOLDER / f"{name}.onnx")
     features = data.features.astype(np.float32)
-    for part, chosen in (("calibration", features[fit]), ("test", features[fit.stop :])):
+    parts = {
+        "calibration": features[fit],
+        "test": features[fit.stop :],
+        "question": features[-1:],
+    }
+    for part, chosen in parts.items():
         np.savez_compressed(FOLDER / f"{part}.npz", features=chosen)
 
 

@@ -233,6 +233,7 @@ def main() -> None:
     np.savez_compressed(FOLDER / "calibration.npz", series=series[::8].astype(np.float32))
     chosen = test[::3].astype(np.float32)
     np.savez_compressed(FOLDER / "test.npz", series=chosen)
+    np.savez_compressed(FOLDER / "question.npz", series=chosen[:1])
     np.save(FOLDER / "test_labels.npy", test_labels[::3].astype(np.uint8))
 
 
