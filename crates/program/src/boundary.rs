@@ -40,15 +40,13 @@ checks! {
     }
 }
 
-/// Elements as they were received; floats by their bits.
+/// Elements as they were received. Of floats only the bits are looked at; booleans come as 0 and 1.
 #[derive(Debug, Clone, Copy)]
 pub enum Received<'a> {
-    /// Bits of binary32.
-    F32(&'a [u32]),
-    /// Bits of binary64.
-    F64(&'a [u64]),
-    /// Booleans.
-    Bool(&'a [bool]),
+    /// binary32.
+    F32(&'a [f32]),
+    /// binary64.
+    F64(&'a [f64]),
     /// Signed, 8 bits.
     I8(&'a [i8]),
     /// Signed, 16 bits.
@@ -91,10 +89,13 @@ pub fn encode(
     let small = |x: i64| round_small(x.wrapping_mul(mul), shift.saturating_neg());
     let is_small = shift >= 0;
     match received {
-        Received::F32(x) => sink.floats(x, is_finite32, |b| encode_f32(b, mul, shift)),
-        Received::F64(x) if mul == 1 => sink.floats(x, is_finite64, |b| encode_f64(b, shift)),
-        Received::F64(x) => sink.floats(x, is_finite64, |b| encode_f64_mul(b, mul, shift)),
-        Received::Bool(x) => Ok(sink.clamped(x, |b| bits(b.into()))),
+        Received::F32(x) => sink.floats(x, is_finite32, |v| encode_f32(v.to_bits(), mul, shift)),
+        Received::F64(x) if mul == 1 => {
+            sink.floats(x, is_finite64, |v| encode_f64(v.to_bits(), shift))
+        }
+        Received::F64(x) => {
+            sink.floats(x, is_finite64, |v| encode_f64_mul(v.to_bits(), mul, shift))
+        }
         Received::I8(x) if is_small => Ok(sink.clamped(x, |v| small(v.into()))),
         Received::U8(x) if is_small => Ok(sink.clamped(x, |v| small(v.into()))),
         Received::I16(x) if is_small => Ok(sink.clamped(x, |v| small(v.into()))),
@@ -159,7 +160,6 @@ impl Sink<'_> {
             Received::F32(_) | Received::F64(_) => Err(BoundaryError::FloatForInteger {
                 input: self.input.name.clone(),
             }),
-            Received::Bool(x) => self.exact(x),
             Received::I8(x) => self.exact(x),
             Received::I16(x) => self.exact(x),
             Received::I32(x) => self.exact(x),
@@ -193,12 +193,12 @@ impl Sink<'_> {
     }
 }
 
-const fn is_finite32(bits: u32) -> bool {
-    bits & 0x7f80_0000 != 0x7f80_0000
+const fn is_finite32(value: f32) -> bool {
+    value.to_bits() & 0x7f80_0000 != 0x7f80_0000
 }
 
-const fn is_finite64(bits: u64) -> bool {
-    bits & 0x7ff0_0000_0000_0000 != 0x7ff0_0000_0000_0000
+const fn is_finite64(value: f64) -> bool {
+    value.to_bits() & 0x7ff0_0000_0000_0000 != 0x7ff0_0000_0000_0000
 }
 
 /// `floor(x * mul / 2^shift + 1/2)` for a finite binary32, exact where it is within 32 bits.
@@ -272,20 +272,20 @@ fn round_small(x: i64, k: i32) -> i64 {
     x.wrapping_add(half).wrapping_shr(right)
 }
 
-/// Bits of the binary64 that is exactly `q * mul / 2^shift`.
+/// The binary64 that is exactly `q * mul / 2^shift`.
 ///
 /// `|q| <= 2^31` and `mul < 2^22` leave at most 53 bits, and the exponent is far from both ends,
 /// so that there is neither rounding nor a subnormal number.
-pub fn decode(q: i32, rule: Decode) -> u64 {
+pub fn decode(q: i32, rule: Decode) -> f64 {
     let product = i64::from(q).wrapping_mul(i64::from(rule.mul));
     let magnitude = product.unsigned_abs();
     if magnitude == 0 {
-        return 0;
+        return f64::from_bits(0);
     }
     let zeros = magnitude.leading_zeros();
     // The leading bit moves to position 63, then the 52 bits below it to the fraction.
     let fraction = (magnitude.wrapping_shl(zeros) >> 11) & 0x000f_ffff_ffff_ffff;
     let exponent = i64::from(1086_u32.wrapping_sub(zeros)).wrapping_sub(rule.shift.into());
     let sign = u64::from(product < 0) << 63;
-    sign | (exponent.unsigned_abs() << 52) | fraction
+    f64::from_bits(sign | (exponent.unsigned_abs() << 52) | fraction)
 }

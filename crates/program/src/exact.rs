@@ -156,10 +156,6 @@ pub(crate) fn exact(size: usize) -> i128 {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "a test may overflow and fail"
-)]
 mod tests {
     use super::*;
 

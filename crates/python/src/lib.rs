@@ -1,9 +1,30 @@
 //! Python adapter: converts arguments, calls the crates, maps errors. No logic of its own.
+//!
+//! | Module     | Purpose                                                    |
+//! |------------|------------------------------------------------------------|
+//! | `arrays`   | NumPy arrays to slices and back                            |
+//! | `error`    | one conversion from every Rust error to the Python tree    |
+//! | `executor` | class `Executor`, instruction sets                         |
+//! | `program`  | class `Program`                                            |
+//! | `trace`    | class `Trace`                                              |
+
+mod arrays;
+mod error;
+mod executor;
+mod program;
+mod trace;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::executor::{Executor, available_isas, cpu_features};
+    #[pymodule_export]
+    use super::program::Program;
+    #[pymodule_export]
+    use super::trace::Trace;
+
     use super::{Bound, PyModule, PyModuleMethods, PyResult};
 
     #[pymodule_init]

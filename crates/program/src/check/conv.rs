@@ -164,10 +164,6 @@ impl Axis {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "a test may overflow and fail"
-)]
 mod tests {
     use super::*;
 

@@ -85,10 +85,6 @@ pub(super) fn extremes_of<T: Copy + Ord + Into<i128>>(elements: &[T]) -> Interva
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "a test may overflow and fail"
-)]
 mod tests {
     use super::*;
 
