@@ -28,9 +28,9 @@ def _answer(kind: str, model: Path, sample: Path) -> None:
     with np.load(sample) as archive:
         feed = dict(archive)
     if kind == "veridical":
-        import veridical
+        from veridical.program import Program
 
-        veridical.Program.load(model).executor(threads=1).run(feed)
+        Program.load(model).executor(threads=1).infer(feed)
     elif kind == "onnxruntime":
         import onnxruntime as ort
 

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import veridical
+from veridical.compiler import compile as compile_program
+from veridical.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +29,14 @@ class Subject:
     def compile(cls, case: ModelCase, folder: Path) -> Subject:
         """Compile at the default precision, as the command line does."""
         began = time.perf_counter()
-        program = veridical.compile(case.path(), calibration=case.calibration(), progress=False)
+        program = compile_program(
+            case.path(), calibration=case.calibration(), dims=case.dims, progress=False
+        )
         seconds = time.perf_counter() - began
         path = folder / f"{case.name}.vprog"
         program.save(path)
         return cls(path=path, compile_seconds=seconds)
 
     def runner(self, threads: int) -> Callable[[Samples], dict[str, NDArray[Any]]]:
-        """Return the executor's `run`: real values in, real values out."""
-        executor = veridical.Program.load(self.path).executor(threads=threads)
-        run: Callable[[Samples], dict[str, NDArray[Any]]] = executor.run
-        return run
+        """Return the executor's `infer`: real values in, real values out."""
+        return Program.load(self.path).executor(threads=threads).infer

@@ -25,7 +25,7 @@ array, kept as a batch of one, is one input of the model. Calibration and test n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,7 +39,7 @@ from onnx.reference import ReferenceEvaluator
 from examples.carriers import FILE_TYPE_MODEL, TEXT_DIRECTION_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -84,13 +84,17 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCase:
-    """One model with its data; `labels` belong to the test samples."""
+    """One model with its data; `labels` belong to the test samples.
+
+    `dims` gives a size to the axes that the file leaves open, by place; batch needs none.
+    """
 
     name: str
     path: Callable[[], Path]
     samples: Callable[[], tuple[Samples, Samples]]
     target: Target
     labels: Callable[[], NDArray[np.int64]] | None = None
+    dims: Mapping[str, int] = field(default_factory=dict)
     is_large: bool = False
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -195,6 +199,7 @@ def zoo() -> dict[str, ModelCase]:
             path=TEXT_DIRECTION_MODEL.path,
             samples=_lines,
             labels=_line_labels,
+            dims={"x[2]": 48, "x[3]": 192},
             target=agree,
             is_large=True,
         ),
