@@ -27,7 +27,7 @@ test: lint types lint-rust test-python test-rust ## lint, types, Python and Rust
 
 .PHONY: accept
 accept: build ## the whole acceptance list, full counts, as a table
-	python -m benches.accept
+	VERIDICAL_CAMPAIGN=full pytest -m accept --timeout 3600
 
 .PHONY: bench
 bench: build ## latency, size and memory against ONNX Runtime, measured in the same run

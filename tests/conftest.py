@@ -1,10 +1,21 @@
-"""Settings for all tests: the same cases in every run, and how many of them."""
+"""Settings of all tests: the same cases in every run, their number, the acceptance table."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+from rich.console import Console
+
+from tests import acceptance
+from tests.repository import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _pytest.terminal import TerminalReporter
 
 # `make test` runs a sample of each long campaign, `make accept` all of it.
 FULL_CAMPAIGN = os.environ.get("VERIDICAL_CAMPAIGN", "sample") == "full"
@@ -20,3 +31,38 @@ settings.register_profile(
 )
 settings.register_profile("full", settings.get_profile("sample"), max_examples=10_000)
 settings.load_profile("full" if FULL_CAMPAIGN else "sample")
+
+
+@pytest.fixture
+def criterion(record_property: Callable[[str, object], None]) -> acceptance.RecordCriterion:
+    """Note a line of the acceptance table: what is required of an item and what was measured."""
+
+    def record(item: str, *, required: str, measured: str) -> None:
+        record_property(acceptance.PROPERTY, (item, required, measured))
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """Print the acceptance table if the acceptance tests were asked for."""
+    if config.option.markexpr != "accept":
+        return
+    reports = [
+        report
+        for outcome in ("passed", "failed", "error", "skipped")
+        for report in terminalreporter.stats.get(outcome, [])
+        if getattr(report, "when", "call") == "call" or outcome != "passed"
+    ]
+    lines = [
+        line
+        for report in sorted(reports, key=lambda report: str(report.nodeid))
+        for line in acceptance.lines_of(
+            getattr(report, "user_properties", []),
+            report.nodeid,
+            report.outcome,
+            getattr(report, "duration", 0.0),
+        )
+    ]
+    terminalreporter.ensure_newline()
+    acceptance.show(lines, Console(file=terminalreporter._tw._file, width=140))
+    acceptance.write(lines, ROOT / "out" / "acceptance.json")
