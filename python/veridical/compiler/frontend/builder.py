@@ -206,6 +206,11 @@ class GraphBuilder:
             if np.array_equal(domain, np.rint(domain)) and np.abs(domain).max() < 2**31:
                 bounds = int(domain.min()), int(domain.max())
                 return self.emit("Unary", (value.base,), shape, integers=bounds, fn=value.fn)
+        form = value.fn.is_affine()
+        if form is not None and form[0] != 0.0:
+            ones = (1,) * len(shape)
+            factors = {"gain": np.full(ones, form[0]), "offset": np.full(ones, form[1])}
+            return self.emit("Affine", (value.base,), shape, params=factors)
         return self.emit("Unary", (value.base,), shape, fn=value.fn)
 
     def apply(self, fn: Expression, value: Value) -> Lazy:

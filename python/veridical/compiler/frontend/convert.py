@@ -176,21 +176,41 @@ def _declare_inputs(
     return inputs
 
 
+_KEEPS_IDS = frozenset(["Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Expand"])
+
+
 def _guess_ranges(b: GraphBuilder, model: onnx.ModelProto, values: Mapping[str, Value]) -> None:
-    """Give an input that indexes a constant table the range of the table."""
+    """Give an input that indexes a constant table, or is compared one-hot, the table's range.
+
+    A range that the caller gives inside it is widened: every row of the table is then usable.
+    """
     alias = {proto.name: proto.name for proto in model.graph.input}
     for node in model.graph.node:
-        if node.op_type in ("Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze") and node.input:
+        if node.op_type in _KEEPS_IDS and node.input and node.output:
             source = alias.get(node.input[0])
-            if source is not None and node.output:
+            if source is not None:
                 alias[node.output[0]] = source
-        if node.op_type != "Gather" or len(node.input) < 2:  # noqa: PLR2004 - data, indices
+        if len(node.input) != 2 or node.op_type not in ("Gather", "Equal"):  # noqa: PLR2004
             continue
-        table, ids = values.get(node.input[0]), alias.get(node.input[1])
-        if isinstance(table, np.ndarray) and ids in b.ranges and b.ranges[ids] is None:
-            axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
-            if -table.ndim <= axis < table.ndim:
-                b.ranges[ids] = (0, table.shape[axis] - 1)
+        table, ids = values.get(node.input[0]), alias.get(node.input[1], "")
+        if node.op_type == "Equal" and not isinstance(table, np.ndarray):
+            table, ids = values.get(node.input[1]), alias.get(node.input[0], "")
+        if not isinstance(table, np.ndarray) or ids not in b.ranges:
+            continue
+        last = _last_row(node, table)
+        known = b.ranges[ids]
+        if last > 0 and (known is None or (known[0] >= 0 and known[1] <= last)):
+            b.ranges[ids] = (0, last)
+
+
+def _last_row(node: onnx.NodeProto, table: np.ndarray[Any, Any]) -> int:
+    """Return the greatest index that a table, or a list of all codes, has; 0 if it is neither."""
+    if node.op_type == "Equal":
+        codes = table.reshape(-1)
+        whole = codes.size > 1 and np.array_equal(codes, np.arange(codes.size))
+        return int(codes.size) - 1 if whole else 0
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+    return int(table.shape[axis]) - 1 if -table.ndim <= axis < table.ndim else 0
 
 
 def _convert_node(

@@ -325,11 +325,11 @@ def _variance(
     if squares is None or mean is None:
         return None
     each, total = b.made_by(squares.inputs[0], "Unary"), _sum_of(b, mean.inputs[0])
-    if each is None or total is None or each.inputs[0] != x or total.inputs[0] != x:
+    if each is None or total is None or total.inputs[0] != x:
         return None
     if squares.attrs["axes"] != axes or total.attrs["axes"] != axes:
         return None
-    first = _ratio(each.attrs["fn"].evaluate(_SIGNED), _SIGNED**2)
+    first = _square_ratio(b, each, x)
     second = _ratio(mean.attrs["fn"].evaluate(_SIGNED), _SIGNED**2)
     if first is None or second is None:
         return None
@@ -339,6 +339,17 @@ def _variance(
     if abs(spread - other) > 1e-6 * spread:  # float32 constants such as 1/512
         return None
     return axes, spread, form[0]
+
+
+def _square_ratio(b: GraphBuilder, squares: FloatNode, x: str) -> float | None:
+    """Return k if the node computes ``k x^2``, from x or from what x is a function of."""
+    values = _SIGNED
+    if squares.inputs[0] != x:
+        unary = b.made_by(x, "Unary")
+        if unary is None or unary.inputs[0] != squares.inputs[0]:
+            return None
+        values = unary.attrs["fn"].evaluate(_SIGNED)
+    return _ratio(squares.attrs["fn"].evaluate(_SIGNED), values * values)
 
 
 def _masked_mean(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veridical.compiler.frontend.layout import MASKED
-from veridical.compiler.ir import FloatNode
 from veridical.errors import UnsupportedOpError
 
 if TYPE_CHECKING:
     from veridical.compiler.frontend.builder import Array
-    from veridical.compiler.ir import FloatGraph
+    from veridical.compiler.ir import FloatGraph, FloatNode
 
 _LAYOUT = frozenset(["Reshape", "Transpose"])
 
@@ -53,29 +52,19 @@ def _fold_factors(graph: FloatGraph) -> bool:
     for node in graph.nodes:
         if node.output in graph.integers:
             continue
-        form = _as_affine(node, len(graph.shapes[node.output]))
-        if form is not None:
-            chain = _chain(node, producers, uses)
-            if chain is not None and _absorb(graph, node, chain, *form):
-                changed = True
-                continue
-        below = producers.get(node.inputs[0]) if node.inputs else None
-        if node.op == "Unary" and below is not None and below.op == "Gather":
-            if uses[below.output] == 1:
-                _replace_by_table(node, below, node.attrs["fn"].evaluate(below.params["table"]))
-                changed = True
+        if node.op not in ("Affine", "Unary"):
+            continue
+        chain = _chain(node, producers, uses)
+        if chain is None:
+            continue
+        if node.op == "Affine":
+            changed |= _absorb(graph, node, chain, node.params["gain"], node.params["offset"])
+        elif chain[-1].op == "Gather":
+            table = chain[-1].params["table"]
+            chain[-1].params = {"table": node.attrs["fn"].evaluate(table)}
+            _bypass(graph, node)
+            changed = True
     return changed
-
-
-def _as_affine(node: FloatNode, rank: int) -> tuple[Array, Array] | None:
-    if node.op == "Affine":
-        return node.params["gain"], node.params["offset"]
-    if node.op == "Unary":
-        form = node.attrs["fn"].is_affine()
-        if form is not None and form[0] != 0.0:
-            ones = (1,) * rank
-            return np.full(ones, form[0]), np.full(ones, form[1])
-    return None
 
 
 def _chain(
@@ -165,11 +154,3 @@ def _bypass(graph: FloatGraph, node: FloatNode) -> None:
     for other in graph.nodes:
         other.inputs = tuple(new if name == old else name for name in other.inputs)
     graph.outputs = [(public, new if name == old else name) for public, name in graph.outputs]
-
-
-def _replace_by_table(node: FloatNode, below: FloatNode, table: Array) -> None:
-    node.op = "Gather"
-    node.inputs = below.inputs
-    node.params = {"table": np.asarray(table, np.float64)}
-    node.attrs = {}
-    node.source = f"{below.source}, {node.source}"
