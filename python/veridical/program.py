@@ -7,7 +7,6 @@ and files. `veridical.reference` is the second implementation of the same rules.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +21,7 @@ from veridical import _core
 from veridical.errors import InputError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
 __all__ = ["Encoded", "InputSpec", "OutputSpec", "Program", "Run", "load", "run"]

@@ -181,6 +181,13 @@ def load_key(untrusted: bytes) -> ReferenceKey:
     conditions.check(parsed, tables)
     if parts.weight_root is None:
         raise ProgramError("the key file has no weight root", "__metadata__", "container")
+    has_weights = any(const.kind == "weight" for const in parsed.consts)
+    if not has_weights and parts.weight_root != digest.tree([]):
+        message = "there is no weight, and the weight root is not that of the empty tree"
+        raise ProgramError(message, "__metadata__", "container")
+    if len(tables) == len(parsed.consts) and parts.weight_root != digest.tree([]):
+        message = "there are no weights, and the root is not that of an empty tree"
+        raise ProgramError(message, "__metadata__.weight_root", "weight_root")
     return ReferenceKey(
         graph=parsed,
         digest=digest.model_digest(parsed, parts.graph_bytes, parts.weight_root, tables),

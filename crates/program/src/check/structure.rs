@@ -5,10 +5,8 @@ use crate::error::GraphError;
 use crate::graph::{ConstKind, Graph};
 use std::collections::BTreeSet;
 
-/// Most elements of a tensor.
+/// Most elements of a tensor, and of a constant.
 const MAX_ELEMENTS: usize = 1 << 28;
-/// Most elements of a constant; the cap on the file is the stricter one for wide types.
-const MAX_CONST_ELEMENTS: usize = 1 << 31;
 /// Most rows of a table: an index has at most 16 bits in a proof.
 const MAX_TABLE_ROWS: usize = 65_536;
 
@@ -25,7 +23,7 @@ pub(crate) fn check(graph: &Graph) -> Result<(), GraphError> {
         return Err(GraphError::TensorCount { expected, actual });
     }
     for (tensor, info) in graph.tensors.iter().enumerate() {
-        elements(|| format!("tensor {tensor}"), &info.shape, MAX_ELEMENTS)?;
+        elements(|| format!("tensor {tensor}"), &info.shape)?;
         let (lo, hi) = (info.lo, info.hi);
         if lo > hi {
             return Err(GraphError::EmptyRange { tensor, lo, hi });
@@ -47,7 +45,7 @@ pub(crate) fn check(graph: &Graph) -> Result<(), GraphError> {
 
 fn check_consts(graph: &Graph) -> Result<(), GraphError> {
     for (id, c) in graph.consts.iter().enumerate() {
-        elements(|| format!("const {id}"), &c.shape, MAX_CONST_ELEMENTS)?;
+        elements(|| format!("const {id}"), &c.shape)?;
         let fits = c.shape.len() == 1 && c.dtype != Dtype::I8 && c.len() <= MAX_TABLE_ROWS;
         if c.kind == ConstKind::Table && !fits {
             return Err(GraphError::TableForm { id });
@@ -92,14 +90,13 @@ fn unique<'a>(path: &'static str, names: impl Iterator<Item = &'a str>) -> Resul
     Ok(())
 }
 
-fn elements(path: impl Fn() -> String, shape: &[usize], limit: usize) -> Result<(), GraphError> {
+fn elements(path: impl Fn() -> String, shape: &[usize]) -> Result<(), GraphError> {
     let count = shape.iter().fold(1_usize, |n, &d| n.saturating_mul(d));
-    if count <= limit {
+    if count <= MAX_ELEMENTS {
         return Ok(());
     }
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     Err(GraphError::Elements {
         path: path(),
-        limit,
+        limit: MAX_ELEMENTS,
     })
 }

@@ -50,7 +50,7 @@ impl<'a> Container<'a> {
             .ok()
             .and_then(|n| rest.split_at_checked(n));
         let (header, data) = cut.ok_or_else(|| truncated(length.saturating_add(8)))?;
-        let header = json::parse(header, HEADER_DEPTH).map_err(ContainerError::Json)?;
+        let header = json::parse(unpadded(header)?, HEADER_DEPTH).map_err(ContainerError::Json)?;
         let mut header = object(header, "the header")?;
         let metadata = take(&mut header, "the header", "__metadata__")?;
         let mut container = Self::metadata(object(metadata, "__metadata__")?)?;
@@ -172,6 +172,18 @@ impl<'a> Container<'a> {
             });
         }
         Ok(stored.bytes)
+    }
+}
+
+/// The header without the spaces that may follow its object; nothing may stand before it.
+fn unpadded(header: &[u8]) -> Result<&[u8], ContainerError> {
+    let end = header
+        .iter()
+        .rposition(|&b| b != b' ')
+        .map_or(0, |last| last.saturating_add(1));
+    match header.get(..end) {
+        Some(object @ [b'{', .., b'}']) => Ok(object),
+        _ => Err(ContainerError::HeaderEnds),
     }
 }
 

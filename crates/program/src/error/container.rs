@@ -30,7 +30,10 @@ checks! {
             /// Bytes accepted.
             limit: u64,
         },
-        /// The header is no JSON object.
+        /// The header does not begin with the brace and end with the brace and spaces.
+        #[error("the header must be one object, followed by spaces only")]
+        HeaderEnds,
+        /// The header is no acceptable JSON.
         #[error("header: {0}")]
         Json(JsonError),
         /// A value of the header has another form than it must.

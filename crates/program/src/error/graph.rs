@@ -7,10 +7,10 @@ checks! {
     /// Why a graph does not have the form of section 3.
     pub enum GraphError {
         /// Not canonical JSON.
-        #[error("graph: {0}")]
+        #[error("{0}")]
         Json(JsonError),
         /// A value has another type than it must.
-        #[error("graph: {path} must be {expected}")]
+        #[error("{path} must be {expected}")]
         Form {
             /// Which value.
             path: String,
@@ -18,7 +18,7 @@ checks! {
             expected: &'static str,
         },
         /// A required key is absent.
-        #[error("graph: {path} lacks the key {key:?}")]
+        #[error("{path} lacks the key {key:?}")]
         MissingKey {
             /// Which object.
             path: String,
@@ -26,7 +26,7 @@ checks! {
             key: &'static str,
         },
         /// An object has a key that it must not have.
-        #[error("graph: {path} has the unknown key {key:?}")]
+        #[error("{path} has the unknown key {key:?}")]
         UnknownKey {
             /// Which object.
             path: String,
@@ -34,7 +34,7 @@ checks! {
             key: String,
         },
         /// An integer, or the length of a list or string, is outside its limits.
-        #[error("graph: {path} is {value}, must be in {lo}..={hi}")]
+        #[error("{path} is {value}, must be in {lo}..={hi}")]
         Limit {
             /// Which value.
             path: String,
@@ -46,7 +46,7 @@ checks! {
             hi: i64,
         },
         /// A word is none of those that may stand there.
-        #[error("graph: {path} is {value:?}, which is none of the known words")]
+        #[error("{path} is {value:?}, which is none of the known words")]
         Word {
             /// Which value.
             path: String,
@@ -54,7 +54,7 @@ checks! {
             value: String,
         },
         /// Two inputs, or two outputs, share a name.
-        #[error("graph: {path}: the name {name:?} is used twice")]
+        #[error("{path}: the name {name:?} is used twice")]
         DuplicateName {
             /// `inputs` or `outputs`.
             path: &'static str,
@@ -62,7 +62,7 @@ checks! {
             name: String,
         },
         /// The number of tensors is not that of inputs and nodes together.
-        #[error("graph: {actual} tensors are declared, inputs and nodes define {expected}")]
+        #[error("{actual} tensors are declared, inputs and nodes define {expected}")]
         TensorCount {
             /// Defined.
             expected: usize,
@@ -70,15 +70,15 @@ checks! {
             actual: usize,
         },
         /// A tensor or constant has too many elements.
-        #[error("graph: {path} has more than {limit} elements")]
+        #[error("{path} has more than {limit} elements")]
         Elements {
             /// Which one.
             path: String,
             /// Accepted.
-            limit: u64,
+            limit: usize,
         },
         /// A range is empty.
-        #[error("graph: tensor {tensor} has the empty range {lo}..={hi}")]
+        #[error("tensor {tensor} has the empty range {lo}..={hi}")]
         EmptyRange {
             /// Tensor id.
             tensor: usize,
@@ -88,7 +88,7 @@ checks! {
             hi: i32,
         },
         /// A node reads a tensor that is not defined before it.
-        #[error("graph: node {node} reads tensor {tensor}, only those below {limit} are defined")]
+        #[error("node {node} reads tensor {tensor}, only those below {limit} are defined")]
         OperandOrder {
             /// Node.
             node: usize,
@@ -98,7 +98,7 @@ checks! {
             limit: usize,
         },
         /// A node uses a constant that is not declared.
-        #[error("graph: node {node} uses const {id}, only {count} are declared")]
+        #[error("node {node} uses const {id}, only {count} are declared")]
         ConstId {
             /// Node.
             node: usize,
@@ -108,13 +108,13 @@ checks! {
             count: usize,
         },
         /// No node uses a constant.
-        #[error("graph: const {id} is used by no node")]
+        #[error("const {id} is used by no node")]
         UnusedConst {
             /// Const id.
             id: usize,
         },
         /// An output names a tensor that does not exist.
-        #[error("graph: output {output} is tensor {tensor}, only {count} exist")]
+        #[error("output {output} is tensor {tensor}, only {count} exist")]
         OutputTensor {
             /// Index of the output.
             output: usize,
@@ -124,13 +124,13 @@ checks! {
             count: usize,
         },
         /// A table is not a 1-D constant of 16 or 32 bits with at most 65536 rows.
-        #[error("graph: const {id}: a table is 1-D, i16 or i32, with at most 65536 rows")]
+        #[error("const {id}: a table is 1-D, i16 or i32, with at most 65536 rows")]
         TableForm {
             /// Const id.
             id: usize,
         },
         /// The number of constants handed over is not the declared one.
-        #[error("graph: {actual} constants are given, {expected} are declared")]
+        #[error("{actual} constants are given, {expected} are declared")]
         ConstCount {
             /// Declared.
             expected: usize,
@@ -138,7 +138,7 @@ checks! {
             actual: usize,
         },
         /// A constant handed over has another element type than declared.
-        #[error("graph: const {id} is given as {actual}, declared as {expected}")]
+        #[error("const {id} is given as {actual}, declared as {expected}")]
         ConstDtype {
             /// Const id.
             id: usize,
@@ -148,7 +148,7 @@ checks! {
             actual: &'static str,
         },
         /// A constant handed over has another number of elements than declared.
-        #[error("graph: const {id} has {actual} elements, {expected} are declared")]
+        #[error("const {id} has {actual} elements, {expected} are declared")]
         ConstLength {
             /// Const id.
             id: usize,
@@ -158,7 +158,7 @@ checks! {
             actual: usize,
         },
         /// A salt is given for an unsalted graph, or none for a salted one.
-        #[error("graph: salted is {salted}, yet a salt is {}", if *.given { "given" } else { "absent" })]
+        #[error("salted is {salted}, yet a salt is {}", if *.given { "given" } else { "absent" })]
         Salt {
             /// What the graph says.
             salted: bool,

@@ -62,8 +62,7 @@ def softmax_numerator(view: NodeView) -> Derived:
             "mask_range",
             f"mask range [{mask.lo}, {mask.hi}] is not inside [0, 1]",
         )
-    # The last condition keeps 2^shift below p, so there is no use in a larger one.
-    amount = view.require_between("shift", 0, FIELD_PRIME.bit_length())
+    amount = view.require_between("shift", 0, MAX_SHIFT)
     if rows.values is None:
         raise InternalError("a table without values", view.where)
     top, num_rows, distance = int(rows.values[0]), rows.shape[0], x.hi - x.lo

@@ -23,6 +23,9 @@ from veridical.reference.window import Axis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Greatest kernel, stride, dilation and padding; bounds the work of checking windows.
+MAX_WINDOW = 2**15
+
 
 def linear(view: NodeView) -> Derived:
     """Derive `y = w x + b`; the row-norm fact of `x` may tighten the range."""
@@ -96,9 +99,13 @@ def window_axes(view: NodeView, kernel: tuple[int, int]) -> tuple[Axis, Axis]:
     strides = view.require_length("stride", 2)
     dilations = view.require_length("dilation", 2)
     pads = view.require_length("pad", 4)
-    view.require(min(strides) >= 1, "stride", f"stride {list(strides)}")
-    view.require(min(dilations) >= 1, "dilation", f"dilation {list(dilations)}")
-    view.require(min(pads) >= 0, "pad", f"pad {list(pads)}")
+    for name, low, entries in (
+        ("stride", 1, strides),
+        ("dilation", 1, dilations),
+        ("pad", 0, pads),
+    ):
+        fits = low <= min(entries) and max(entries) <= MAX_WINDOW
+        view.require(fits, name, f"{name} {list(entries)}")
     rows, columns = (
         Axis(
             size=x.shape[axis - 2],

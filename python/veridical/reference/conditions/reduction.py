@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from math import prod
 
-from veridical.reference.conditions.product import window_axes, with_padding_zero
+from veridical.reference.conditions.product import MAX_WINDOW, window_axes, with_padding_zero
 from veridical.reference.conditions.view import Derived, NodeView, OperandView, bit_width
 from veridical.reference.graph import FIELD_PRIME
 
@@ -70,7 +70,8 @@ def _pooled_shape(view: NodeView) -> tuple[int, ...]:
     (x,) = view.operands
     view.require_rank(x, 3)
     kernel = view.require_length("kernel", 2)
-    view.require(min(kernel) >= 1, "kernel", f"kernel {list(kernel)}")
+    fits = min(kernel) >= 1 and max(kernel) <= MAX_WINDOW
+    view.require(fits, "kernel", f"kernel {list(kernel)}")
     axes = window_axes(view, (kernel[0], kernel[1]))
     for axis in axes:
         # Only a shape that can be declared is worth walking over.
