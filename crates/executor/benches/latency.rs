@@ -121,19 +121,18 @@ fn minilm(layers: usize, tokens: usize) -> Arc<Program> {
         let y = b.weighted_mean(e, v);
         let y = b.transpose(y, &[1, 0, 2]);
         let y = b.reshape(y, &[tokens, WIDTH]);
-        let y = b.linear(y, WIDTH);
         x = residual(&mut b, y, x);
         let y = b.linear(x, 4 * WIDTH);
         let y = b.table(y, 0, |_, random| random.between(-8192, 8191));
-        let y = b.linear(y, WIDTH);
         x = residual(&mut b, y, x);
     }
     b.output(x);
     b.build()
 }
 
+/// Projects `y`, adds the scaled skip path `x` at the scale of the sums, normalises.
 fn residual(b: &mut Builder, y: usize, x: usize) -> usize {
-    let y = b.shift(y, 2);
+    let y = b.linear_within(y, 384, 400_000_000);
     let skip = b.affine(x, &[1, 384], &[1, 384], 4000);
     let sum = b.add(&[y, skip], &[1, 1]);
     b.layernorm(sum, 23, 7, true)

@@ -162,16 +162,21 @@ impl Builder {
     }
 
     /// Largest weight for which a sum of `depth` products stays in range.
-    fn weight_limit(&self, x: usize, depth: usize) -> i64 {
+    fn weight_limit(&self, x: usize, depth: usize, bound: i64) -> i64 {
         let (lo, hi) = self.range(x);
         let magnitude = lo.abs().max(hi.abs()).max(1);
-        ((M - 2000) / (magnitude * depth as i64)).clamp(0, 32767)
+        ((bound - 2000) / (magnitude * depth as i64)).clamp(0, 32767)
     }
 
     pub fn linear(&mut self, x: usize, columns: usize) -> usize {
+        self.linear_within(x, columns, M)
+    }
+
+    /// A `linear` whose sums stay within `bound`.
+    pub fn linear_within(&mut self, x: usize, columns: usize, bound: i64) -> usize {
         let mut shape = self.shape(x);
         let depth = shape[shape.len() - 1];
-        let limit = self.weight_limit(x, depth);
+        let limit = self.weight_limit(x, depth, bound);
         let range = self.range(x);
         let weights = self.weights(columns, depth, limit, range);
         let consts = self.weight_consts(&weights, &[columns, depth], limit < 128);
@@ -184,7 +189,7 @@ impl Builder {
         let rank = shape.len();
         let channels = shape[rank - 3] / groups;
         let depth = channels * window.kernel[0] * window.kernel[1];
-        let limit = self.weight_limit(x, depth);
+        let limit = self.weight_limit(x, depth, M);
         let (lo, hi) = self.range(x);
         let weights = self.weights(outputs, depth, limit, (lo.min(0), hi.max(0)));
         let kernel = [outputs, channels, window.kernel[0], window.kernel[1]];
