@@ -40,7 +40,8 @@ class FloatEvaluator:
     ) -> dict[str, Array]:
         """Evaluate a batch and return the kept tensors and the outputs, by tensor name.
 
-        Shape: each input `(B, *shape)`, or `(B, *shape[1:])` if `shape[0]` is 1; results `(B, *shape)`.
+        Shape: each input `(B, *shape)`, or `(B, *shape[1:])` if `shape[0]` is 1;
+        results `(B, *shape)`.
 
         Args:
             inputs: one array per graph input.
@@ -182,18 +183,17 @@ def _softmax(node: FloatNode, x: Array, mask: Array | None = None) -> Array:
         logits = np.where(mask != 0, logits, -np.inf)
     logits = logits - logits.max(axis=-1, keepdims=True)
     e = np.exp(logits, out=logits)
-    e /= e.sum(axis=-1, keepdims=True)
-    return e
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def _layernorm(node: FloatNode, x: Array) -> Array:
     c = x - x.mean(axis=-1, keepdims=True) if node.attrs["centered"] else x
     variance = (c * c).mean(axis=-1, keepdims=True)
-    return c / np.sqrt(variance + node.attrs["epsilon"])
+    return np.asarray(c / np.sqrt(variance + node.attrs["epsilon"]))
 
 
 def _weighted_mean(_: FloatNode, e: Array, v: Array) -> Array:
-    return (e @ v) / e.sum(axis=-1, keepdims=True)
+    return np.asarray((e @ v) / e.sum(axis=-1, keepdims=True))
 
 
 def _max_pool(node: FloatNode, x: Array) -> Array:
@@ -226,10 +226,15 @@ def _gather(node: FloatNode, ids: Array) -> Array:
     return node.params["table"][ids.astype(np.int64)]
 
 
+def _transpose(node: FloatNode, x: Array) -> Array:
+    # A copy: matrix products of strided views do not reach BLAS.
+    return np.ascontiguousarray(x.transpose(0, *(axis + 1 for axis in node.attrs["perm"])))
+
+
 def _slice(node: FloatNode, x: Array) -> Array:
     axis = node.attrs["axis"] + 1
     window = slice(node.attrs["start"], node.attrs["stop"], node.attrs["step"])
-    return x[(slice(None),) * axis + (window,)]
+    return np.asarray(x[(slice(None),) * axis + (window,)])
 
 
 def _pad(node: FloatNode, x: Array) -> Array:
@@ -256,7 +261,7 @@ _OPERATORS: dict[str, Callable[..., Array]] = {
     "TopK": _topk,
     "Gather": _gather,
     "Reshape": lambda node, x: x.reshape(x.shape[0], *node.attrs["shape"]),
-    "Transpose": lambda node, x: x.transpose(0, *(axis + 1 for axis in node.attrs["perm"])),
+    "Transpose": _transpose,
     "Expand": lambda node, x: np.broadcast_to(x, (x.shape[0], *node.attrs["shape"])),
     "Concat": lambda node, *parts: np.concatenate(parts, axis=node.attrs["axis"] + 1),
     "Slice": _slice,

@@ -78,7 +78,7 @@ def ends(x: Number) -> tuple[Any, Any]:
     return value - pad, value + pad
 
 
-def _widen(low: Any, high: Any) -> Number:
+def _widen(low: Number, high: Number) -> Number:
     """Cover the rounding error of one mpmath call, which is below 16 units in the last place."""
     if mpmath.isnan(low) or mpmath.isnan(high):
         return math.nan
@@ -98,12 +98,29 @@ def _less(a: Number, b: Number) -> bool | None:
     return False if low_a >= high_b else None
 
 
-def _truth(value: bool | None) -> Number:  # noqa: FBT001 - three-valued, it is the operand
+def _truth(value: bool | None) -> Number:  # noqa: FBT001 - the operand, three-valued
     return (mpmath.mpf(0), mpmath.mpf(1)) if value is None else Fraction(int(value))
 
 
 def _is_nan(x: Number) -> bool:
     return isinstance(x, float) and math.isnan(x)
+
+
+def _at_rational(op: str, x: Fraction) -> Number | None:
+    """Return the value of a function where it is rational, infinite or undefined."""
+    if op in _STEPS:
+        return Fraction(_STEPS[op](x))
+    if op in RATIONAL_AT and x == RATIONAL_AT[op][0]:
+        return RATIONAL_AT[op][1]
+    if op in ("sqrt", "log") and x < 0:
+        return math.nan
+    if op == "log" and x == 0:
+        return -math.inf
+    if op == "sqrt":
+        root = Fraction(math.isqrt(x.numerator), math.isqrt(x.denominator))
+        if root * root == x:
+            return root
+    return None
 
 
 class ExactIntervals:
@@ -126,18 +143,9 @@ class ExactIntervals:
         if isinstance(x, float):
             return from_float(_AT_INFINITY[op][x > 0])
         if isinstance(x, Fraction):
-            if op in _STEPS:
-                return Fraction(_STEPS[op](x))
-            if op in RATIONAL_AT and x == RATIONAL_AT[op][0]:
-                return RATIONAL_AT[op][1]
-            if op == "log" and x == 0:
-                return -math.inf
-            if op in ("sqrt", "log") and x < 0:
-                return math.nan
-            if op == "sqrt":
-                root = Fraction(math.isqrt(x.numerator), math.isqrt(x.denominator))
-                if root * root == x:
-                    return root
+            known = _at_rational(op, x)
+            if known is not None:
+                return known
         low, high = ends(x)
         if op in ("sin", "cos"):
             middle = _FUNCTIONS[op](low)

@@ -1,8 +1,8 @@
 """Functions of one real variable, as data.
 
 An `Expression` is an immutable tree over the variable ``x``. The frontend fuses every elementwise
-part of a model into one of them; the quantiser rounds it once into a table. `key` is equal for equal
-functions written alike, so that layers share tables.
+part of a model into one of them; the quantiser rounds it once into a table. `key` is equal for
+equal functions written alike, so that layers share tables.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ONE",
-    "X",
     "ZERO",
     "Expression",
+    "X",
     "affine",
     "compose",
     "constant",
@@ -36,6 +36,9 @@ __all__ = [
     "round_table",
     "scaled",
 ]
+
+Number: TypeAlias = Any
+"""Whatever kind of number an arithmetic works on: array, Fraction, enclosure."""
 
 _COMMUTATIVE = frozenset(["add", "mul", "min", "max", "eq"])
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -50,6 +53,7 @@ _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "le": lambda a, b: (a <= b) * 1.0,
     "eq": lambda a, b: (a == b) * 1.0,
 }
+_HALF = 0.5
 #: Precisions, in bits, at which a table entry that float64 cannot decide is tried.
 _PRECISIONS = (80, 160, 400, 1200, 4000)
 
@@ -57,18 +61,16 @@ _PRECISIONS = (80, 160, 400, 1200, 4000)
 class _Arithmetic(Protocol):
     """Operators on some kind of number."""
 
-    def constant(self, value: float) -> Any:  # noqa: ANN401 - any kind of number
-        ...
+    def constant(self, value: float) -> Number: ...
 
-    def apply(self, op: str, args: list[Any]) -> Any:  # noqa: ANN401 - any kind of number
-        ...
+    def apply(self, op: str, args: list[Number]) -> Number: ...
 
 
 class _FloatArithmetic:
     def constant(self, value: float) -> np.float64:
         return np.float64(value)
 
-    def apply(self, op: str, args: list[Any]) -> Any:  # noqa: ANN401 - array or scalar
+    def apply(self, op: str, args: list[Number]) -> Number:
         if op in NUMPY_FUNCTIONS:
             return NUMPY_FUNCTIONS[op](args[0])
         if op == "abs":
@@ -88,7 +90,7 @@ class Expression:
     size: int = field(default=1, compare=False)
     """Nodes of the tree, shared ones counted each time."""
 
-    def _fold(self, arithmetic: _Arithmetic, variable: Any) -> Any:  # noqa: ANN401 - any number
+    def _fold(self, arithmetic: _Arithmetic, variable: Number) -> Number:
         """Evaluate bottom-up; an operand that occurs twice is evaluated once."""
         known: dict[int, Any] = {}
         stack: list[tuple[Expression, bool]] = [(self, False)]
@@ -114,7 +116,7 @@ class Expression:
             result = self._fold(_FloatArithmetic(), x)
         return np.broadcast_to(np.asarray(result, dtype=np.float64), x.shape)
 
-    def evaluate_exact(self, x: Fraction | int, precision: int) -> Any:  # noqa: ANN401 - mpf
+    def evaluate_exact(self, x: Fraction | int, precision: int) -> Number:
         """Evaluate to about ``precision`` bits, as an mpmath number."""
         import mpmath
 
@@ -124,7 +126,7 @@ class Expression:
             low, high = ends(self._fold(ExactIntervals(), Fraction(x)))
             return (low + high) / 2
 
-    def enclose(self, low: Any, high: Any) -> tuple[Any, Any]:  # noqa: ANN401 - arrays
+    def enclose(self, low: Number, high: Number) -> tuple[Any, Any]:
         """Enclose the values over ``[low, high]`` by float64 ends."""
         ends: tuple[Any, Any] = self._fold(Float64Intervals(), (low, high))
         return ends
@@ -183,20 +185,19 @@ class Expression:
         left, right = (arg.is_affine() for arg in self.args)
         if left is None or right is None:
             return None
-        if self.op == "add":
-            return left[0] + right[0], left[1] + right[1]
-        if self.op == "sub":
-            return left[0] - right[0], left[1] - right[1]
+        if self.op in ("add", "sub"):
+            sign = 1.0 if self.op == "add" else -1.0
+            return left[0] + sign * right[0], left[1] + sign * right[1]
+        if self.op == "mul" and left[0] == 0.0:
+            left, right = right, left
+        if right[0] != 0.0 or (self.op == "div" and right[1] == 0.0):
+            return None
         if self.op == "mul":
-            if right[0] == 0.0:
-                return left[0] * right[1], left[1] * right[1]
-            return (right[0] * left[1], right[1] * left[1]) if left[0] == 0.0 else None
-        if right[0] == 0.0 and right[1] != 0.0:
-            return left[0] / right[1], left[1] / right[1]
-        return None
+            return left[0] * right[1], left[1] * right[1]
+        return left[0] / right[1], left[1] / right[1]
 
     def is_clip(self) -> tuple[float, float] | None:
-        """Return ``(low, high)`` if the tree limits ``x`` to that interval; an end may be infinite."""
+        """Return ``(low, high)`` if the tree limits ``x`` to that interval, or to a half-line."""
         if self.op == "x":
             return -math.inf, math.inf
         if self.op not in ("min", "max") or self.args[1].op != "const":
@@ -269,9 +270,9 @@ class Expression:
         """Raise to a power; small whole powers become products, which are exact and signed."""
         exponent = other if isinstance(other, Expression) else constant(other)
         if exponent.op == "const":
-            if exponent.value == 0.5:  # noqa: PLR2004 - the square root
+            if exponent.value == _HALF:
                 return self.call("sqrt")
-            if exponent.value == -0.5:  # noqa: PLR2004 - the reciprocal square root
+            if exponent.value == -_HALF:
                 return 1.0 / self.call("sqrt")
             if exponent.value in range(1, 9):
                 result = self
@@ -322,7 +323,7 @@ def _make(op: str, *operands: Expression | float) -> Expression:
     if op in _COMMUTATIVE and args[0].op == "const":
         args.reverse()
     last = args[-1]
-    if last.op == "const" and len(args) == 2:  # noqa: PLR2004 - binary
+    if last.op == "const" and op in _BINARY:
         neutral = {
             "add": 0.0,
             "sub": 0.0,
@@ -355,7 +356,7 @@ def compose(outer: Expression, inner: Expression) -> Expression:
     return visit(outer)
 
 
-def round_table(  # noqa: PLR0913 - the parameters of the rounding rule
+def round_table(
     expression: Expression,
     index_step: Fraction,
     first: int,

@@ -1,9 +1,9 @@
-"""Enclosures of real functions: float64 arrays for speed, multi-precision numbers for doubt.
+"""Enclosures of real functions by float64 arrays.
 
 A table entry is correctly rounded when both ends of an enclosure round to the same integer.
 `Float64Intervals` encloses a whole table at once; an operation without rounding error (a sum or a
-product that float64 represents) widens nothing, so exact ties stay decidable. `ExactIntervals` keeps
-rationals as `fractions.Fraction` and everything else as a pair of `mpmath` numbers.
+product that float64 represents) widens nothing, so exact ties stay decidable. What float64 cannot
+decide goes to `veridical.compiler.exact`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,27 @@ if TYPE_CHECKING:
 
     Float64Array: TypeAlias = NDArray[np.float64]
 
+Ends: TypeAlias = Any
+"""A float64 array or scalar; of flags, where exactness is meant."""
 Enclosure: TypeAlias = tuple[Any, Any]
 """Lower and upper end, both arrays or both numbers; NaN in both ends means undefined."""
 
 #: Functions that rise everywhere they are defined.
 INCREASING = frozenset(
-    ["exp", "log", "sqrt", "erf", "tanh", "sigmoid", "softplus", "floor", "ceil", "round", "sign"]
-    + ["atan"]
+    [
+        "exp",
+        "log",
+        "sqrt",
+        "erf",
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "floor",
+        "ceil",
+        "round",
+        "sign",
+        "atan",
+    ]
 )
 #: Increasing functions whose float64 form has no rounding error.
 EXACT = frozenset(["floor", "ceil", "round", "sign"])
@@ -122,7 +136,7 @@ def _two_product_error(a: Float64Array, b: Float64Array, product: Float64Array) 
     return np.asarray(error)
 
 
-def _round_trip(x: Any, exact: Any) -> Enclosure:
+def _round_trip(x: Ends, exact: Ends) -> Enclosure:
     """Widen ``x`` by its rounding error bound wherever ``exact`` is false."""
     # An infinity that came from an overflow has a finite true value: keep the largest float as
     # its near end. A true infinity rounds to the same end of the table.
@@ -206,7 +220,7 @@ class Float64Intervals:
         return low, high
 
     def _mul(self, a: Enclosure, b: Enclosure) -> Enclosure:
-        def multiply(left: Any, right: Any) -> tuple[Any, Any]:
+        def multiply(left: Ends, right: Ends) -> Enclosure:
             product = left * right
             error = _two_product_error(left, right, product)
             safe = (np.abs(product) > 2.0**-900) | (left == 0) | (right == 0)
@@ -215,7 +229,7 @@ class Float64Intervals:
         return self._corners(a, b, multiply)
 
     def _div(self, a: Enclosure, b: Enclosure) -> Enclosure:
-        def divide(left: Any, right: Any) -> tuple[Any, Any]:
+        def divide(left: Ends, right: Ends) -> Enclosure:
             quotient = left / (right + 0.0)
             error = _two_product_error(quotient, right, quotient * right)
             safe = np.abs(quotient) > 2.0**-900

@@ -105,9 +105,7 @@ def load(
     max_bytes: int = safe_load.MAX_BYTES,
 ) -> FloatGraph:
     """Return the float graph of a model; see `import_model`."""
-    return import_model(
-        source, dims=dims, integer_ranges=integer_ranges, max_bytes=max_bytes
-    ).graph
+    return import_model(source, dims=dims, integer_ranges=integer_ranges, max_bytes=max_bytes).graph
 
 
 def supported_operators() -> list[str]:

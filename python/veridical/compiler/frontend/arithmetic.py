@@ -75,7 +75,7 @@ def _broadcast(b: GraphBuilder, one: tuple[int, ...], two: tuple[int, ...]) -> t
         return b.unsupported(f"shapes {one} and {two} do not broadcast")
 
 
-def _with_constant(
+def _with_constant(  # noqa: PLR0911 - one return per operator
     b: GraphBuilder, op: str, value: Lazy, constant: Array, *, swapped: bool
 ) -> Value:
     shape = _broadcast(b, b.shape(value), constant.shape)
@@ -163,13 +163,12 @@ def add_constant(b: GraphBuilder, value: Value, constant: Array) -> Value:
     return affine(b, value, np.ones(()), constant)
 
 
-def _with_tensor(b: GraphBuilder, op: str, left: Lazy, right: Lazy) -> Value:
+def _with_tensor(  # noqa: PLR0911 - one return per operator
+    b: GraphBuilder, op: str, left: Lazy, right: Lazy
+) -> Value:
     shape = _broadcast(b, b.shape(left), b.shape(right))
     if left.base == right.base:
-        combined = _COMBINE[op](left.fn, right.fn)
-        return b.apply(ex.X, Lazy(left.base, combined)) if combined.size < 400 else Lazy(  # noqa: PLR2004
-            b.materialise(Lazy(left.base, combined))
-        )
+        return b.settle(Lazy(left.base, _COMBINE[op](left.fn, right.fn)))
     if op in ("Add", "Sub"):
         masked = masks.additive(b, op, left, right, shape)
         if masked is not None:
@@ -193,9 +192,7 @@ def _with_tensor(b: GraphBuilder, op: str, left: Lazy, right: Lazy) -> Value:
     return b.unsupported("both operands are computed from the inputs")
 
 
-def _operand(
-    b: GraphBuilder, value: Lazy, other: tuple[int, ...], shape: tuple[int, ...]
-) -> Lazy:
+def _operand(b: GraphBuilder, value: Lazy, other: tuple[int, ...], shape: tuple[int, ...]) -> Lazy:
     """Drop an Expand that broadcasting does anyway."""
     wide = b.made_by(value.base, "Expand")
     if wide is not None:

@@ -1,8 +1,9 @@
 """The float graph under construction: values, nodes, shapes, integer ranges.
 
-A value is a NumPy array (known now) or a `Lazy`: a function of one tensor, not yet computed. Chains
-of elementwise operators grow the function and no node; `materialise` turns it into one Unary. Layout
-operators move to the tensor and keep the function, so that equal subgraphs stay equal.
+A value is a NumPy array (known now) or a `Lazy`: a function of one tensor, not yet computed.
+Chains of elementwise operators grow the function and no node; `materialise` turns it into one
+Unary. Layout operators move to the tensor and keep the function, so that equal subgraphs stay
+equal.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ Range: TypeAlias = tuple[int, int]
 #: Largest tensor and rank of a program (spec/v1/program.md, section 3).
 MAX_ELEMENTS = 2**28
 MAX_RANK = 8
+#: Operands of one node of a program.
+MAX_OPERANDS = 64
 #: Functions larger than this start a new tensor, so that no chain grows without end.
 _MAX_EXPRESSION = 400
 #: Integer tensors with at most this many values are evaluated value by value.
@@ -165,7 +168,7 @@ class GraphBuilder:
                 advice=f"Declare it, for instance integer_ranges={{{name!r}: (0, 1)}}.",
             )
         return self.unsupported(
-            f"a function of integers in {self.ranges[value.base]} needs more than {_MAX_DOMAIN} rows"
+            f"a function of integers in {self.ranges[value.base]}, more than {_MAX_DOMAIN} values"
         )
 
     def root_input(self, name: str) -> str:
@@ -191,7 +194,7 @@ class GraphBuilder:
             return value
         if isinstance(value, OneHot):
             self.unsupported("a one-hot comparison is supported only as an operand of MatMul")
-        self.unsupported("an operand that must be computed from the inputs is a constant")
+        return self.unsupported("an operand that must be computed from the inputs is a constant")
 
     def materialise(self, value: Value) -> str:
         """Return a tensor that holds the value."""
@@ -220,6 +223,10 @@ class GraphBuilder:
         if composed.size > _MAX_EXPRESSION:
             return Lazy(self.materialise(value), fn)
         return Lazy(value.base, composed)
+
+    def settle(self, value: Lazy) -> Lazy:
+        """Start a new tensor if the function has grown too large to go on."""
+        return value if value.fn.size <= _MAX_EXPRESSION else Lazy(self.materialise(value))
 
     def scaled_base(self, value: Value) -> tuple[str, float]:
         """Return ``(tensor, a)`` with value = a * tensor."""

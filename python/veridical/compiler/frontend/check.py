@@ -94,6 +94,8 @@ def compare(
     for public, _ in graph.outputs:
         theirs = np.stack([np.asarray(run[public], np.float64) for run in expected])
         ours = np.stack([run[public][0] for run in found])
+        if theirs.ndim == 1:
+            theirs = theirs.reshape(-1, 1)  # rank 0 in the model, one axis in the graph
         if ours.shape != theirs.shape:
             raise CompileError(
                 f"output {public!r} has shape {ours.shape[1:]}, ONNX Runtime gives "

@@ -23,19 +23,96 @@ if TYPE_CHECKING:
     from veridical.compiler.frontend.builder import Array, GraphBuilder
 
 _BROADCASTING = frozenset(
-    ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Sum", "Mean", "Where", "PRelu"]
-    + ["And", "Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"]
-    + ["BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"]
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Mod",
+        "Max",
+        "Min",
+        "Sum",
+        "Mean",
+        "Where",
+        "PRelu",
+        "And",
+        "Or",
+        "Xor",
+        "Equal",
+        "Less",
+        "LessOrEqual",
+        "Greater",
+        "GreaterOrEqual",
+        "BitShift",
+        "BitwiseAnd",
+        "BitwiseOr",
+        "BitwiseXor",
+    ]
 )
 _NOT_GROWING = frozenset(
-    ["Abs", "Cast", "CastLike", "Ceil", "Clip", "Compress", "Concat", "Constant", "Cos", "CumSum"]
-    + ["DequantizeLinear", "Erf", "Exp", "Flatten", "Floor", "Gelu", "HardSigmoid", "Identity"]
-    + ["IsInf", "IsNaN", "LeakyRelu", "Log", "Neg", "Not", "QuantizeLinear", "Reciprocal"]
-    + ["ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum"]
-    + ["ReduceSumSquare", "Relu", "Reshape", "Round", "Shape", "Sigmoid", "Sign", "Sin", "Size"]
-    + ["Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Tanh", "Transpose", "Trilu"]
-    + ["Unsqueeze", "HardSwish", "ScatterND", "ScatterElements", "BitwiseNot", "ArgMax", "ArgMin"]
-    + ["BatchNormalization", "LayerNormalization", "Dropout"]
+    [
+        "Abs",
+        "ArgMax",
+        "ArgMin",
+        "BatchNormalization",
+        "BitwiseNot",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "Clip",
+        "Compress",
+        "Concat",
+        "Cos",
+        "CumSum",
+        "DequantizeLinear",
+        "Dropout",
+        "Erf",
+        "Exp",
+        "Flatten",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "IsInf",
+        "IsNaN",
+        "LayerNormalization",
+        "LeakyRelu",
+        "Log",
+        "Neg",
+        "Not",
+        "QuantizeLinear",
+        "Reciprocal",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "ReduceSumSquare",
+        "Relu",
+        "Reshape",
+        "Round",
+        "ScatterElements",
+        "ScatterND",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Size",
+        "Slice",
+        "Softmax",
+        "Softplus",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Tanh",
+        "Transpose",
+        "Trilu",
+        "Unsqueeze",
+    ]
 )
 
 
@@ -51,27 +128,27 @@ def _product(array: Array | None) -> int:
 
 
 def _matmul_size(arrays: Sequence[Array | None]) -> int:
-    a, b = (np.asarray(x) for x in arrays[:2])
-    shared = a.shape[-1] if a.ndim else 1
-    return max(a.size * b.size // max(1, shared * shared), a.size, b.size)
+    """Bound the product whichever way its operands are transposed."""
+    sizes = []
+    for array in (np.asarray(x) for x in arrays[:2]):
+        sizes.append(int(array.size) // max(1, min(array.shape[-2:], default=1)))
+    return sizes[0] * sizes[1]
 
 
 def _gather_size(arrays: Sequence[Array | None]) -> int:
     data, indices = (np.asarray(x) for x in arrays[:2])
-    return data.size // max(1, min(data.shape, default=1)) * indices.size
+    return int(data.size // max(1, min(data.shape, default=1)) * indices.size)
 
 
 def _pad_size(arrays: Sequence[Array | None]) -> int:
     data, pads = np.asarray(arrays[0]), np.asarray(arrays[1]).reshape(-1)
     rank = len(pads) // 2
     shape = data.shape[-rank:] if rank else ()
-    grown = [
-        n + max(0, int(pads[i])) + max(0, int(pads[i + rank])) for i, n in enumerate(shape)
-    ]
-    return prod(grown) * prod(data.shape[: data.ndim - rank])
+    grown = [n + max(0, int(pads[i])) + max(0, int(pads[i + rank])) for i, n in enumerate(shape)]
+    return prod(grown) * int(prod(data.shape[: data.ndim - rank]))
 
 
-_GROWING: dict[str, Callable[[Sequence["Array | None"]], int]] = {
+_GROWING: dict[str, Callable[[Sequence[Array | None]], int]] = {
     "ConstantOfShape": lambda arrays: _product(arrays[0]),
     "Expand": lambda arrays: prod(
         np.broadcast_shapes(
@@ -88,8 +165,9 @@ _GROWING: dict[str, Callable[[Sequence["Array | None"]], int]] = {
     "Gemm": _matmul_size,
     "EyeLike": lambda arrays: np.asarray(arrays[0]).size,
     "NonZero": lambda arrays: np.asarray(arrays[0]).size * np.asarray(arrays[0]).ndim,
-    "OneHot": lambda arrays: np.asarray(arrays[0]).size
-    * max(0, int(np.asarray(arrays[1]).reshape(-1)[0])),
+    "OneHot": lambda arrays: (
+        np.asarray(arrays[0]).size * max(0, int(np.asarray(arrays[1]).reshape(-1)[0]))
+    ),
 }
 
 
@@ -100,17 +178,13 @@ class Budget:
     left: int = 2 * MAX_ELEMENTS
 
 
-def _result_size(
-    op: str, arrays: Sequence[Array | None], attrs: Mapping[str, Any]
-) -> int | None:
+def _result_size(op: str, arrays: Sequence[Array | None]) -> int | None:
     """Bound the elements of a result; None if the operator is not evaluated at all."""
     known = [np.asarray(a) for a in arrays if a is not None]
     if op in _GROWING and (op != "Pad" or len(arrays) > 1):
         return _GROWING[op](arrays)
     if op in _BROADCASTING:
         return prod(np.broadcast_shapes(*(a.shape for a in known)))
-    if op == "Constant":
-        return int(np.size(next(iter(attrs.values()), 0))) if attrs else 0
     return sum(a.size for a in known) if op in _NOT_GROWING else None
 
 
@@ -128,7 +202,7 @@ def fold(
     if node.op_type == "Constant":
         return [_constant(b, attrs)]
     try:
-        size = _result_size(node.op_type, arrays, attrs)
+        size = _result_size(node.op_type, arrays)
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         b.unsupported(f"the operands of a constant expression do not fit: {error}")
     if size is None:

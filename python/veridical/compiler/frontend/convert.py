@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from veridical.compiler import expression as ex
 from veridical.compiler.frontend import constants
 from veridical.compiler.frontend.builder import GraphBuilder, Lazy
 from veridical.compiler.ir import FloatGraph, GraphInput
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from veridical.compiler.expression import Expression
     from veridical.compiler.frontend.builder import Value
 
 Converter: TypeAlias = "Callable[[Context], Value | list[Value]]"
@@ -176,6 +176,7 @@ def _declare_inputs(
     return inputs
 
 
+_PAIR = 2
 _KEEPS_IDS = frozenset(["Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Expand"])
 
 
@@ -190,7 +191,7 @@ def _guess_ranges(b: GraphBuilder, model: onnx.ModelProto, values: Mapping[str, 
             source = alias.get(node.input[0])
             if source is not None:
                 alias[node.output[0]] = source
-        if len(node.input) != 2 or node.op_type not in ("Gather", "Equal"):  # noqa: PLR2004
+        if len(node.input) != _PAIR or node.op_type not in ("Gather", "Equal"):
             continue
         table, ids = values.get(node.input[0]), alias.get(node.input[1], "")
         if node.op_type == "Equal" and not isinstance(table, np.ndarray):
@@ -244,9 +245,7 @@ def _convert_node(
             b.unsupported("this operator is not supported")
         results = function(context)
     listed = results if isinstance(results, list) else [results]
-    for name, value in zip(node.output, listed, strict=False):
-        if name:
-            values[name] = value
+    values.update((n, v) for n, v in zip(node.output, listed, strict=False) if n)
     missing = [name for name in node.output[len(listed) :] if name]
     if missing:
         b.unsupported(f"output {missing[0]!r} is not supported")
@@ -262,6 +261,6 @@ def _shape_of(context: Context) -> Value:
     return np.array(shape[slice(start, end)], np.int64)
 
 
-def unary(context: Context, fn: ex.Expression) -> Lazy:
+def unary(context: Context, fn: Expression) -> Lazy:
     """Apply a function to the first operand."""
     return context.b.apply(fn, context.value(0))

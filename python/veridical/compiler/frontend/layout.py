@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veridical.compiler.frontend.builder import Lazy, OneHot
+from veridical.compiler.frontend.builder import MAX_OPERANDS, Lazy, OneHot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,7 +118,7 @@ def raise_rank(b: GraphBuilder, value: Value, rank: int) -> Value:
     return reshape(b, value, (1,) * (rank - len(shape)) + shape) if len(shape) < rank else value
 
 
-def slice_axis(  # noqa: PLR0913 - the parameters of a slice
+def slice_axis(
     b: GraphBuilder, value: Value, axis: int, start: int, stop: int, step: int = 1
 ) -> Value:
     """Take ``start:stop:step`` along one axis; a full range vanishes."""
@@ -194,18 +194,12 @@ def pad(
     if not any(before) and not any(after):
         return value
     name = b.materialise(value)
-    shape = tuple(
-        lo + n + hi for lo, n, hi in zip(before, b.shapes[name], after, strict=True)
-    )
+    shape = tuple(lo + n + hi for lo, n, hi in zip(before, b.shapes[name], after, strict=True))
     bounds = b.ranges.get(name)
     if bounds is not None:
         bounds = min(bounds[0], int(fill)), max(bounds[1], int(fill))
-    return Lazy(
-        b.emit(
-            "Pad", (name,), shape, integers=bounds,
-            before=tuple(before), after=tuple(after), value=float(fill),
-        )  # fmt: skip
-    )
+    attrs: dict[str, Any] = {"before": tuple(before), "after": tuple(after), "value": float(fill)}
+    return Lazy(b.emit("Pad", (name,), shape, integers=bounds, **attrs))
 
 
 def take(b: GraphBuilder, value: Value, indices: Sequence[int], axis: int) -> Value:
@@ -216,7 +210,7 @@ def take(b: GraphBuilder, value: Value, indices: Sequence[int], axis: int) -> Va
             runs[-1].append(index)
         else:
             runs.append([index])
-    if len(runs) > 64:  # noqa: PLR2004 - operands of one Concat
+    if len(runs) > MAX_OPERANDS:
         b.unsupported(f"a constant selection of {len(runs)} separate runs on an activation")
     parts = [slice_axis(b, value, axis, run[0], run[-1] + 1) for run in runs]
     return concat(b, parts, axis)

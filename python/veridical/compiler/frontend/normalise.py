@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _POINTS = np.array([1e-3, 0.02, 0.3, 1.0, 1.7, 5.0, 23.0, 110.0, 1e3, 1e4])
 _SIGNED = np.array([-3.7, -1.3, -0.6, 0.4, 0.9, 2.2, 5.1])
 _TOLERANCE = 1e-7
+#: Constants such as 1/512 or 1/sqrt(d) are float32 in the model.
+_FLOAT32 = 1e-6
+#: An offset below this is rounding noise of the evaluation.
+_NOISE = 1e-9
+_PAIR = 2
 
 
 def _ratio(values: Array, reference: Array) -> float | None:
@@ -72,7 +77,7 @@ def _exact_offset(fn: Expression, slope: float, epsilon: float) -> float:
     at_zero = fn.evaluate(np.array([0.0]))
     if np.isfinite(at_zero[0]) and at_zero[0] > 0:
         return float(at_zero[0] ** -2.0 / slope)
-    return epsilon if epsilon > 1e-9 else 0.0  # noqa: PLR2004 - below it is rounding noise
+    return epsilon if epsilon > _NOISE else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +200,7 @@ def layer_norm(
     """LayerNorm (RMS norm if not centered) over some axes, without gain and offset."""
 
     def operator(rows: str) -> str:
-        return b.emit(
-            "LayerNorm", (rows,), b.shapes[rows], epsilon=epsilon, centered=int(centered)
-        )
+        return b.emit("LayerNorm", (rows,), b.shapes[rows], epsilon=epsilon, centered=int(centered))
 
     return on_last_axis(b, value, axes, operator)
 
@@ -218,7 +221,7 @@ def _softmax(b: GraphBuilder, numerator: Lazy, part: _Divisor, total: FloatNode)
         return None
     slope = float((logs[-1] - logs[0]) / (_SIGNED[-1] - _SIGNED[0]))
     line = logs[0] + slope * (_SIGNED - _SIGNED[0])
-    if slope == 0.0 or np.abs(logs - line).max() > 1e-9 * max(1.0, np.abs(logs).max()):
+    if slope == 0.0 or np.abs(logs - line).max() > _NOISE * max(1.0, np.abs(logs).max()):
         return None
     logits = _without_maximum(b, rows.inputs[0], axes)
     result = softmax(b, b.apply(ex.X * slope, Lazy(logits)), axes[0])
@@ -228,7 +231,7 @@ def _softmax(b: GraphBuilder, numerator: Lazy, part: _Divisor, total: FloatNode)
 def _without_maximum(b: GraphBuilder, name: str, axes: tuple[int, ...]) -> str:
     """Return z of ``z - max z``, which softmax subtracts itself."""
     node = b.made_by(name, "Add")
-    if node is None or len(node.inputs) != 2 or node.attrs["coeff"] != (1.0, -1.0):  # noqa: PLR2004
+    if node is None or len(node.inputs) != _PAIR or node.attrs["coeff"] != (1.0, -1.0):
         return name
     maximum = b.made_by(_root(b, node.inputs[1]), "ReduceMax")
     same = maximum is not None and maximum.inputs[0] == node.inputs[0]
@@ -264,7 +267,7 @@ def _norm(b: GraphBuilder, numerator: Lazy, part: _Divisor) -> Value | None:
         square = 1.0
     result = layer_norm(b, source, axes, epsilon / spread, centered=centered)
     scale = square * factor / sqrt(spread)
-    if abs(scale - 1.0) < 1e-6:  # noqa: PLR2004 - float32 constants such as 1/512
+    if abs(scale - 1.0) < _FLOAT32:
         return result
     return b.apply(ex.X * scale, result)
 
@@ -272,7 +275,7 @@ def _norm(b: GraphBuilder, numerator: Lazy, part: _Divisor) -> Value | None:
 def _centre(b: GraphBuilder, name: str) -> tuple[str, tuple[int, ...]] | None:
     """Return (x, axes) if the tensor is ``x - mean(x)``."""
     node = b.made_by(name, "Add")
-    if node is None or len(node.inputs) != 2:  # noqa: PLR2004 - a difference
+    if node is None or len(node.inputs) != _PAIR:
         return None
     for one, two in ((0, 1), (1, 0)):
         x, other = node.inputs[one], node.inputs[two]
@@ -284,7 +287,7 @@ def _centre(b: GraphBuilder, name: str) -> tuple[str, tuple[int, ...]] | None:
         share = -node.attrs["coeff"][two] / total.attrs["divisor"] * count
         wide = b.made_by(other, "Expand")
         narrow = wide.inputs[0] if wide is not None else other
-        if abs(share - 1.0) < 1e-6 and b.shapes[narrow] == _kept(b.shapes[x], axes):  # noqa: PLR2004
+        if abs(share - 1.0) < _FLOAT32 and b.shapes[narrow] == _kept(b.shapes[x], axes):
             return x, axes
     return None
 
@@ -316,7 +319,7 @@ def _variance(
     """The form E[x^2] - (E x)^2 of the variance."""
     form = numerator.fn.is_affine()
     node = b.made_by(_root(b, name), "Add")
-    if form is None or form[1] != 0.0 or node is None or len(node.inputs) != 2:  # noqa: PLR2004
+    if form is None or form[1] != 0.0 or node is None or len(node.inputs) != _PAIR:
         return None
     if node.attrs["coeff"][0] <= 0 or node.attrs["coeff"][1] >= 0:
         return None
@@ -336,7 +339,7 @@ def _variance(
     # spread * (E x^2 - (E x)^2), from both terms; they must agree.
     spread = first * node.attrs["coeff"][0] * count / squares.attrs["divisor"]
     other = -second * node.attrs["coeff"][1] * (count / total.attrs["divisor"]) ** 2
-    if abs(spread - other) > 1e-6 * spread:  # float32 constants such as 1/512
+    if abs(spread - other) > _FLOAT32 * spread:
         return None
     return axes, spread, form[0]
 

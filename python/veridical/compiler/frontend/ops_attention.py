@@ -89,4 +89,6 @@ def _attention(c: Context) -> Value:
         return result
     out = b.shape(result)[-1]
     joined = layout.transpose(b, result, (0, 2, 1, 3))
-    return layout.reshape(b, b.lazy(joined) if isinstance(joined, Lazy) else joined, (batch, rows, heads * out))
+    return layout.reshape(
+        b, b.lazy(joined) if isinstance(joined, Lazy) else joined, (batch, rows, heads * out)
+    )

@@ -178,10 +178,21 @@ def _prelu(c: Context) -> Value:
     return arithmetic.add(b, unary(c, _X.relu()), negative, 1.0)
 
 
-_BINARY = (
-    ["Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor"]
-    + ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"]
-)  # fmt: skip
+_BINARY = [
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Pow",
+    "And",
+    "Or",
+    "Xor",
+    "Equal",
+    "Less",
+    "LessOrEqual",
+    "Greater",
+    "GreaterOrEqual",
+]
 
 
 @converter(*_BINARY)
@@ -193,7 +204,7 @@ def _binary(c: Context) -> Value:
 def _variadic(c: Context) -> Value:
     op = {"Sum": "Add", "Mean": "Add"}.get(c.op, c.op)
     constants = [v for v in c.inputs if isinstance(v, np.ndarray)]
-    result = next(v for v in c.inputs if v is not None and not isinstance(v, np.ndarray))
+    result: Value = next(v for v in c.inputs if v is not None and not isinstance(v, np.ndarray))
     rest = [v for v in c.inputs if v is not None and v is not result]
     for value in [v for v in rest if not isinstance(v, np.ndarray)] + constants:
         result = arithmetic.binary(c.b, op, result, value)

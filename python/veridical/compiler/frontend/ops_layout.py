@@ -13,7 +13,7 @@ from veridical.compiler.frontend.builder import Lazy
 from veridical.compiler.frontend.convert import Context, converter
 
 if TYPE_CHECKING:
-    from veridical.compiler.frontend.builder import Value
+    from veridical.compiler.frontend.builder import Array, GraphBuilder, Value
 
 
 @converter("Reshape")
@@ -180,9 +180,7 @@ def _pad(c: Context) -> Value:
         if first >= last:
             c.b.unsupported("padding removes a whole axis")
         value = layout.slice_axis(c.b, value, axis, first, last)
-    return layout.pad(
-        c.b, value, [max(0, n) for n in before], [max(0, n) for n in after], fill
-    )
+    return layout.pad(c.b, value, [max(0, n) for n in before], [max(0, n) for n in after], fill)
 
 
 @converter("Gather")
@@ -201,7 +199,7 @@ def _gather(c: Context) -> Value:
     return layout.reshape(b, taken, (*shape[:axis], *indices.shape, *shape[axis + 1 :]))
 
 
-def _lookup(c: Context, table: np.ndarray[tuple[int, ...], np.dtype[np.generic]], ids: Lazy, axis: int) -> Value:
+def _lookup(c: Context, table: Array, ids: Lazy, axis: int) -> Value:
     b = c.b
     rows = np.moveaxis(table.astype(np.float64), axis, 0)
     name = b.materialise(ids)
@@ -212,12 +210,12 @@ def _lookup(c: Context, table: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
     return layout.transpose(b, result, order)
 
 
-def gather(b, name: str, rows: np.ndarray) -> Lazy:  # type: ignore[no-untyped-def]
+def gather(b: GraphBuilder, name: str, rows: Array) -> Lazy:
     """Look rows up by an integer tensor, whose range must fit the table."""
     if name not in b.ranges:
         b.unsupported("the indices are not integers; a float tensor cannot index a table")
     b.infer_range(name, (0, len(rows) - 1))
-    bounds = b.ranges[name]
+    bounds = b.ranges[name] or (0, 0)
     if bounds[0] < 0 or bounds[1] >= len(rows):
         b.unsupported(f"indices in {bounds} leave a table of {len(rows)} rows")
     shape = (*b.shapes[name], *rows.shape[1:])
@@ -231,9 +229,7 @@ def _depth_space(c: Context) -> Value:
     if c.op == "SpaceToDepth":
         split = (n, depth, height // size, size, width // size, size)
         moved = layout.transpose(b, layout.reshape(b, value, split), (0, 3, 5, 1, 2, 4))
-        return layout.reshape(
-            b, moved, (n, depth * size * size, height // size, width // size)
-        )
+        return layout.reshape(b, moved, (n, depth * size * size, height // size, width // size))
     out = depth // (size * size)
     if c.attrs.get("mode", b"DCR") == b"DCR":
         split, perm = (n, size, size, out, height, width), (0, 3, 4, 1, 5, 2)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from veridical.compiler import expression as ex
 from veridical.compiler.frontend import arithmetic, layout
-from veridical.compiler.frontend.builder import Lazy, OneHot
+from veridical.compiler.frontend.builder import MAX_OPERANDS, Lazy, OneHot
 from veridical.compiler.frontend.convert import Context, converter
 
 if TYPE_CHECKING:
     from veridical.compiler.frontend.builder import Array, GraphBuilder, Value
+
+
+_MATRIX = 2
 
 
 def linear(b: GraphBuilder, value: Value, weight: Array, bias: Array | None = None) -> Lazy:
@@ -46,7 +49,7 @@ def _swap(rank: int) -> list[int]:
 def matmul(b: GraphBuilder, left: Value, right: Value) -> Value:
     """Multiply matrices; at most one of them is a constant."""
     if isinstance(left, OneHot):
-        if not isinstance(right, np.ndarray) or right.ndim != 2:  # noqa: PLR2004 - a matrix
+        if not isinstance(right, np.ndarray) or right.ndim != _MATRIX:
             b.unsupported("a one-hot comparison must multiply a constant matrix")
         return embedding(b, left, right)
     if isinstance(right, np.ndarray):
@@ -64,7 +67,7 @@ def _times_constant(b: GraphBuilder, left: Value, weight: Array) -> Value:
     if len(shape) == 1:
         result = linear(b, layout.reshape(b, left, (1, *shape)), _matrix(b, weight).T)
         return layout.reshape(b, result, (*weight.shape[:-2], weight.shape[-1]))
-    if weight.ndim == 2:  # noqa: PLR2004 - a matrix
+    if weight.ndim == _MATRIX:
         return linear(b, left, weight.T)
     return _batched_constant(b, left, weight)
 
@@ -83,7 +86,7 @@ def _batched_constant(b: GraphBuilder, left: Value, weight: Array) -> Value:
     if all(n == 1 for n in weight.shape[:-2]):
         return linear(b, left, weight.reshape(weight.shape[-2:]).T)
     axis = next(i for i, n in enumerate(weight.shape[:-2]) if n != 1)
-    if weight.shape[axis] > 64:  # noqa: PLR2004 - operands of one Concat
+    if weight.shape[axis] > MAX_OPERANDS:
         b.unsupported(f"a stack of {weight.shape[axis]} constant matrices")
     parts = []
     for i in range(weight.shape[axis]):
@@ -122,15 +125,15 @@ def _activations(b: GraphBuilder, left: Lazy, right: Lazy) -> Value:
     rank = max(len(shape) for shape in shapes)
     left = b.lazy(layout.raise_rank(b, left, rank))
     right = b.lazy(layout.raise_rank(b, right, rank))
-    one, two = b.shape(left), b.shape(right)
-    if one[-1] != two[-2]:
-        b.unsupported(f"matrices {one} and {two} do not fit")
+    rows, columns = b.shape(left), b.shape(right)
+    if rows[-1] != columns[-2]:
+        b.unsupported(f"matrices {rows} and {columns} do not fit")
     try:
-        lead = np.broadcast_shapes(one[:-2], two[:-2])
+        lead = np.broadcast_shapes(rows[:-2], columns[:-2])
     except ValueError:
-        b.unsupported(f"matrices {one} and {two} do not broadcast")
-    left = b.lazy(layout.expand(b, left, (*lead, *one[-2:])))
-    right = b.lazy(layout.expand(b, right, (*lead, *two[-2:])))
+        b.unsupported(f"matrices {rows} and {columns} do not broadcast")
+    left = b.lazy(layout.expand(b, left, (*lead, *rows[-2:])))
+    right = b.lazy(layout.expand(b, right, (*lead, *columns[-2:])))
     (first, a), (second, c) = b.scaled_base(left), b.scaled_base(right)
     transposed = b.made_by(second, "Transpose")
     flip = False
@@ -140,8 +143,8 @@ def _activations(b: GraphBuilder, left: Lazy, right: Lazy) -> Value:
         if perm[-2] == rank - 1:
             second = b.materialise(layout.transpose(b, Lazy(second), _swap(rank)))
             flip = True
-    shape = (*lead, one[-2], two[-1])
-    name = b.emit("MatMul", (first, second), shape, transpose_b=int(flip))
+    result = (*lead, rows[-2], columns[-1])
+    name = b.emit("MatMul", (first, second), result, transpose_b=int(flip))
     return Lazy(name, ex.X * (a * c))
 
 
@@ -176,12 +179,11 @@ def _gemm(c: Context) -> Value:
     if c.attrs.get("transB", 0):
         right = layout.transpose(b, right, (1, 0))
     bias = c.inputs[2] if c.has(2) else None
-    simple = isinstance(bias, np.ndarray) and bias.size in (1, b.shape(right)[-1])
-    if isinstance(right, np.ndarray) and simple and bias.shape[-1:] != () and (
-        bias.ndim < 2 or bias.shape[0] == 1  # noqa: PLR2004 - one row
-    ):
-        row: np.ndarray[Any, Any] = np.broadcast_to(bias.reshape(-1), (right.shape[1],))
-        return linear(b, left, right.T * alpha, row * beta)
+    if isinstance(right, np.ndarray) and (bias is None or isinstance(bias, np.ndarray)):
+        width = right.shape[1]
+        row = np.zeros(1) if bias is None else np.asarray(bias, np.float64)
+        if row.size in (1, width) and row.shape[-1:] in ((), (1,), (width,)):
+            return linear(b, left, right.T * alpha, np.broadcast_to(row.reshape(-1), width) * beta)
     product = b.apply(ex.X * alpha, matmul(b, left, right))
     if bias is None:
         return product

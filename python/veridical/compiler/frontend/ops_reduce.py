@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 _LAST_OPSET_OF_COERCED_SOFTMAX = 12
 
 
-def reduce_sum(
-    b: GraphBuilder, value: Value, axes: tuple[int, ...], *, mean: bool = False
-) -> Lazy:
+def reduce_sum(b: GraphBuilder, value: Value, axes: tuple[int, ...], *, mean: bool = False) -> Lazy:
     """Sum (or mean) over axes, which stay as size 1; scale and offset pass through."""
     value = b.lazy(value)
     count = prod(b.shape(value)[axis] for axis in axes)
@@ -49,9 +47,7 @@ def reduce_max(b: GraphBuilder, value: Value, axes: tuple[int, ...]) -> Lazy:
         value = Lazy(value.base)
     name = b.materialise(value)
     shape = tuple(1 if axis in axes else n for axis, n in enumerate(b.shapes[name]))
-    return Lazy(
-        b.emit("ReduceMax", (name,), shape, integers=b.ranges.get(name), axes=axes), fn
-    )
+    return Lazy(b.emit("ReduceMax", (name,), shape, integers=b.ranges.get(name), axes=axes), fn)
 
 
 def _axes(c: Context) -> tuple[int, ...]:
@@ -148,9 +144,7 @@ def _rising(b: GraphBuilder, value: Value) -> str:
 @converter("TopK")
 def _topk(c: Context) -> list[Value]:
     b = c.b
-    k = (
-        int(c.constant(1, "k").reshape(-1)[0]) if c.has(1) else int(c.attrs.get("k", 0))
-    )
+    k = int(c.constant(1, "k").reshape(-1)[0]) if c.has(1) else int(c.attrs.get("k", 0))
     axis = c.axis(-1)
     size = b.shape(c.value(0))[axis]
     if not 1 <= k <= size:

@@ -35,12 +35,10 @@ class _Geometry:
         extent = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
         if auto in ("SAME_UPPER", "SAME_LOWER"):
             for i in range(count):
-                out = ceil(spatial[i] / stride[i])
-                whole = max(0, (out - 1) * stride[i] + extent[i] - spatial[i])
+                steps = ceil(spatial[i] / stride[i])
+                whole = max(0, (steps - 1) * stride[i] + extent[i] - spatial[i])
                 less, more = whole // 2, whole - whole // 2
-                pads[i], pads[i + count] = (
-                    (less, more) if auto == "SAME_UPPER" else (more, less)
-                )
+                pads[i], pads[i + count] = (less, more) if auto == "SAME_UPPER" else (more, less)
         elif auto == "VALID":
             pads = [0] * (2 * count)
         if min([*stride, *dilation, *kernel]) < 1 or min(pads) < 0 or len(pads) != 2 * count:
@@ -54,14 +52,19 @@ class _Geometry:
             if room < 0:
                 c.b.unsupported(f"kernel extent {extent[i]} exceeds axis {spatial[i]}")
             steps = room // stride[i]
-            if c.attrs.get("ceil_mode", 0) and room % stride[i]:
-                # A last partial window counts if it starts on the image or its left padding.
-                if (steps + 1) * stride[i] < spatial[i] + before[i]:
-                    steps += 1
-                    after[i] += steps * stride[i] - room
+            partial = c.attrs.get("ceil_mode", 0) and room % stride[i]
+            # A last partial window counts if it starts on the image or its left padding.
+            if partial and (steps + 1) * stride[i] < spatial[i] + before[i]:
+                steps += 1
+                after[i] += steps * stride[i] - room
             out.append(steps + 1)
         if count == 1:
-            stride, dilation, before, after = [1, *stride], [1, *dilation], [0, *before], [0, *after]
+            stride, dilation, before, after = (
+                [1, *stride],
+                [1, *dilation],
+                [0, *before],
+                [0, *after],
+            )
             kernel, out, spatial = (1, *kernel), [1, *out], (1, *spatial)
             self.real_after.insert(0, 0)
         self.flat = count == 1
@@ -188,9 +191,7 @@ def _batch_norm(c: Context) -> Value:
     gain = scale / np.sqrt(variance + float(c.attrs.get("epsilon", 1e-5)))
     rank = len(c.b.shape(c.value(0)))
     offset = bias - mean * gain
-    return arithmetic.affine(
-        c.b, c.value(0), _per_channel(gain, rank), _per_channel(offset, rank)
-    )
+    return arithmetic.affine(c.b, c.value(0), _per_channel(gain, rank), _per_channel(offset, rank))
 
 
 def _scaled(c: Context, value: Value, gain: Array | None, offset: Array | None) -> Value:
@@ -207,7 +208,7 @@ def _scaled(c: Context, value: Value, gain: Array | None, offset: Array | None) 
     "SimplifiedLayerNormalization",
 )
 def _layer_norm(c: Context) -> Value:
-    if any(True for _ in range(1, c.output_count)):
+    if c.output_count > 1:
         c.b.unsupported("the outputs Mean and InvStdDev")
     shape = c.b.shape(c.value(0))
     axes = tuple(range(c.axis(-1), len(shape)))
@@ -222,9 +223,7 @@ def _layer_norm(c: Context) -> Value:
 def _instance_norm(c: Context) -> Value:
     rank = len(c.b.shape(c.value(0)))
     epsilon = float(c.attrs.get("epsilon", 1e-5))
-    result = normalise.layer_norm(
-        c.b, c.value(0), tuple(range(2, rank)), epsilon, centered=True
-    )
+    result = normalise.layer_norm(c.b, c.value(0), tuple(range(2, rank)), epsilon, centered=True)
     gain, offset = c.constant(1, "scale"), c.constant(2, "bias")
     return _scaled(c, result, _per_channel(gain, rank), _per_channel(offset, rank))
 
@@ -257,7 +256,7 @@ def _mean_variance(c: Context) -> Value:
 @converter("LpNormalization")
 def _lp_norm(c: Context) -> Value:
     axis = c.axis(-1)
-    if int(c.attrs.get("p", 2)) != 2:  # noqa: PLR2004 - the Euclidean norm
+    if int(c.attrs.get("p", 2)) == 1:
         c.b.unsupported("p = 1; only p = 2 is supported")
     length = c.b.shape(c.value(0))[axis]
     unit = normalise.layer_norm(c.b, c.value(0), (axis,), 0.0, centered=False)

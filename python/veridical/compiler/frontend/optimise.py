@@ -27,6 +27,24 @@ def optimise(graph: FloatGraph) -> None:
             )
     while _fold_factors(graph):
         drop_dead(graph)
+    _give_scalars_an_axis(graph)
+
+
+def _give_scalars_an_axis(graph: FloatGraph) -> None:
+    """Turn rank 0 into shape (1,): a program's tensors have at least one axis."""
+    scalars = {name for name, shape in graph.shapes.items() if shape == ()}
+    for node in graph.nodes:
+        if not scalars.intersection((*node.inputs, node.output)):
+            continue
+        if node.op not in ("Unary", "Affine", "Add", "Mul", "Reshape", "Expand"):
+            raise UnsupportedOpError("an operand of rank 0", node.source, node.op)
+        node.params = {key: np.atleast_1d(array) for key, array in node.params.items()}
+        if node.output in scalars and "shape" in node.attrs:
+            node.attrs = {**node.attrs, "shape": (1,)}
+    for name in scalars:
+        graph.shapes[name] = (1,)
+    for spec in graph.inputs:
+        spec.shape = graph.shapes[spec.name]
 
 
 def drop_dead(graph: FloatGraph) -> None:
@@ -121,9 +139,7 @@ def _absorb(
         return _absorb_in_table(graph, node, chain, gain, offset)
     rank = len(graph.shapes[source.output])
     channel = rank + axis if axis is not None else 0
-    if any(
-        n != 1 for factor in (gain, offset) for i, n in enumerate(factor.shape) if i != channel
-    ):
+    if any(n != 1 for factor in (gain, offset) for i, n in enumerate(factor.shape) if i != channel):
         return False
     weight = source.params["weight"]
     g, o = gain.reshape(-1), offset.reshape(-1)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**31 - 1
 OPSETS = range(11, 24)
 _MAX_NODES = 200_000
-_MAX_IR_VERSION = 13
+_IR_VERSIONS = range(3, 14)
 _BITS: dict[str, int] = {
     "FLOAT": 32, "DOUBLE": 64, "FLOAT16": 16, "BFLOAT16": 16, "BOOL": 8,
     "INT8": 8, "UINT8": 8, "INT16": 16, "UINT16": 16, "INT32": 32, "UINT32": 32,
@@ -93,7 +93,7 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
 
 def _parse(data: bytes, where: str) -> onnx.ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     model = onnx.ModelProto()
     try:
@@ -110,16 +110,16 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
 
 
 def _check_header(model: onnx.ModelProto, where: str) -> None:
-    if not 3 <= model.ir_version <= _MAX_IR_VERSION:  # noqa: PLR2004 - first public version
+    if model.ir_version not in _IR_VERSIONS:
         raise CompileError(
-            f"IR version {model.ir_version} is outside 3..{_MAX_IR_VERSION}",
+            f"IR version {model.ir_version} is not in {_IR_VERSIONS.start}..{_IR_VERSIONS[-1]}",
             where=where,
             check="IR version",
         )
     versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
     if len(versions) != 1 or versions[0] not in OPSETS:
         raise CompileError(
-            f"opset {versions or 'missing'} is outside {OPSETS.start}..{OPSETS.stop - 1}",
+            f"opset {versions or 'missing'} is not in {OPSETS.start}..{OPSETS[-1]}",
             where=where,
             check="opset",
             advice="Export the model again with opset 17, or convert it with "
@@ -259,7 +259,7 @@ def _byte_size(tensor: onnx.TensorProto) -> int:
             where=tensor.name,
             check="tensor size",
         )
-    return prod(dims) * _BITS[_kind(tensor)] // 8
+    return int(prod(dims)) * _BITS[_kind(tensor)] // 8
 
 
 def _check_tensor(tensor: onnx.TensorProto) -> None:
@@ -291,12 +291,17 @@ def _check_graph(model: onnx.ModelProto) -> None:
     inputs = {proto.name for proto in graph.input}
     if len(inputs) != len(graph.input):
         raise CompileError("two graph inputs have the same name", check="duplicate name")
-    defined.update({name: "a graph input" for name in inputs})
+    defined.update(dict.fromkeys(inputs, "a graph input"))
     for node in graph.node:
         _check_node(node)
         for name in node.output:
             if name:
                 _define(defined, name, f"node {node.name or node.op_type!r}")
+    _check_operands(graph, defined)
+    _sort(model, {t.name for t in graph.initializer} | inputs)
+
+
+def _check_operands(graph: onnx.GraphProto, defined: dict[str, str]) -> None:
     for node in graph.node:
         for name in node.input:
             if name and name not in defined:
@@ -313,7 +318,6 @@ def _check_graph(model: onnx.ModelProto) -> None:
             )  # fmt: skip
     if not graph.output or len({proto.name for proto in graph.output}) != len(graph.output):
         raise CompileError("outputs are missing or share a name", check="duplicate name")
-    _sort(model, {t.name for t in graph.initializer} | inputs)
 
 
 def _define(defined: dict[str, str], name: str, by: str) -> None:
