@@ -58,7 +58,7 @@ for _op, _position, _top in [
 # --- linear, conv, matmul ------------------------------------------------------------------------
 
 PLAIN = ((2, 3), -9, 9)
-IMAGE = ((4, 5, 5), -9, 9)
+LIMIT = 2**15  # of every window attribute
 GEOMETRY: dict[str, Any] = {
     "stride": [1, 1],
     "pad": [0, 0, 0, 0],
@@ -200,9 +200,16 @@ case("conv_stride", "stride", lambda x: _conv(stride=[1, 1 - x]))
 case("conv_stride_length", "stride", lambda x: _conv(stride=[1] * (2 + x)))
 case("conv_dilation", "dilation", lambda x: _conv(dilation=[1 - x, 1]))
 case("conv_pad", "pad", lambda x: _conv(pad=[0, 0, 0, -x]))
+case(
+    "conv_dilation_limit",
+    "dilation",
+    lambda x: _conv(kernel=(1, 3), out=(5, 3), dilation=[LIMIT + x, 1]),
+)
 case("conv_pad_length", "pad", lambda x: _conv(pad=[0] * (4 - x)))
 case("conv_window", "window", lambda x: _conv(kernel=(5 + x, 3), out=(1, 3)))
 case("conv_dilated_window", "window", lambda x: _conv(dilation=[2 + x, 1], out=(1, 3)))
+case("conv_stride_limit", "stride", lambda x: _conv(stride=[LIMIT + x, 1], out=(1, 3)))
+case("conv_pad_limit", "pad", lambda x: _conv(pad=[LIMIT + x, 0, 0, 0], out=(LIMIT + 3 + x, 3)))
 case("conv_output_shape", "shape", lambda x: _conv(out=(3, 3 + x)))
 
 
@@ -306,6 +313,7 @@ case("softmax_top", "table_top", lambda x: _softmax(values=(9, 9 + x, 3, 0)))
 case("softmax_range", "range", lambda x: _softmax(bounds=(0, 9 - x)))
 case("softmax_range_low", "range", lambda x: _softmax(bounds=(int(x), 9)))
 case("softmax_shift", "shift", lambda x: _softmax(hi=3, shift=-x))
+case("softmax_shift_limit", "shift", lambda x: _softmax(hi=3, shift=16 + x))
 
 
 def _softmax_size(broken: bool) -> Draft:

@@ -115,9 +115,17 @@ def _pool_cases(op: str) -> None:
     case(f"{op}_kernel_count", "kernel", lambda x: _pool(op=op, kernel=[2] * (2 + x)))
     case(f"{op}_rank", "rank", lambda x: _pool(op=op, shape=(5, 5) if x else (1, 5, 5)))
     case(f"{op}_window", "window", lambda x: _pool(op=op, kernel=[5 + x, 2], out=(1, 4)))
+    case(f"{op}_kernel_limit", "kernel", lambda x: _wide(op, 2**15 + x, 1))
+    case(f"{op}_dilation_limit", "dilation", lambda x: _wide(op, 1, 2**15 + x))
     before, after = [1, 0, 0, 0], [0, 0, 0, 1]
     case(f"{op}_padding_only", "window", lambda x: _padded(op, before, x))
     case(f"{op}_padding_only_after", "window", lambda x: _padded(op, after, x))
+
+
+def _wide(op: str, kernel: int, dilation: int) -> Draft:
+    """A kernel as long as the image."""
+    shape, window, taps = (1, 1, kernel), [1, kernel], [1, dilation]
+    return _pool(op=op, shape=shape, kernel=window, dilation=taps, out=(1, 1))
 
 
 def _padded(op: str, pad: list[int], broken: bool) -> Draft:

@@ -185,9 +185,6 @@ def load_key(untrusted: bytes) -> ReferenceKey:
     if not has_weights and parts.weight_root != digest.tree([]):
         message = "there is no weight, and the weight root is not that of the empty tree"
         raise ProgramError(message, "__metadata__", "container")
-    if len(tables) == len(parsed.consts) and parts.weight_root != digest.tree([]):
-        message = "there are no weights, and the root is not that of an empty tree"
-        raise ProgramError(message, "__metadata__.weight_root", "weight_root")
     return ReferenceKey(
         graph=parsed,
         digest=digest.model_digest(parsed, parts.graph_bytes, parts.weight_root, tables),
