@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tests.conftest import FULL_CAMPAIGN
+from tests.differential.campaigns import run_programs
 from tests.differential.engines import assert_same_run, assert_same_steps
 from tests.differential.random_programs import (
     PROPOSALS,
@@ -16,47 +16,20 @@ from tests.differential.random_programs import (
     random_program,
 )
 
-# Seeds are taken in blocks, so that a test stays short and names its range when it fails.
-BLOCK = 25
-NUM_BLOCKS = 200 if FULL_CAMPAIGN else 4
+
+@pytest.mark.parametrize("first_seed", range(0, 100, 25))
+def test_random_programs_run_and_step_alike(first_seed: int) -> None:
+    finished = run_programs(range(first_seed, first_seed + 25), batches=(1, 3))
+    assert finished > 25, "most runs must end in values, not in an empty row"
 
 
-@pytest.mark.parametrize("block", range(NUM_BLOCKS))
-def test_random_programs_run_alike(block: int) -> None:
-    finished = 0
-    for seed in range(block * BLOCK, (block + 1) * BLOCK):
-        draft = random_program(seed)
-        content, rng = draft.to_bytes(), np.random.default_rng(seed)
-        for batch in (1, 3):
-            inputs = random_inputs(draft, rng, batch)
-            finished += assert_same_run(content, inputs, f"seed {seed}, batch {batch}")
-    assert finished > BLOCK, "most runs must end in values, not in an empty row"
-
-
-@pytest.mark.parametrize("block", range(NUM_BLOCKS // 4))
-def test_a_large_batch_runs_alike(block: int) -> None:
-    for seed in range(block * 5, block * 5 + 5):
-        draft = random_program(seed, max_nodes=8)
-        inputs = random_inputs(draft, np.random.default_rng(seed), 64)
-        assert_same_run(draft.to_bytes(), inputs, f"seed {seed}, batch 64")
-
-
-@pytest.mark.parametrize("block", range(NUM_BLOCKS))
-def test_a_single_step_gives_the_element_of_the_reference(block: int) -> None:
-    checked = 0
-    for seed in range(block * BLOCK, (block + 1) * BLOCK):
-        draft = random_program(seed)
-        if ops_of(draft) & {"softmax_numerator", "weighted_mean", "normalize"}:
-            continue  # a run may end in an empty row; the next test has those ops
-        inputs = random_inputs(draft, np.random.default_rng(seed), 2)
-        assert_same_steps(draft.to_bytes(), inputs, 4, seed)
-        checked += 1
-    assert checked > 2
+def test_a_large_batch_runs_alike() -> None:
+    assert run_programs(range(5000, 5008), batches=(64,), max_nodes=8) > 4
 
 
 @pytest.mark.parametrize("op", PROPOSALS)
 def test_every_op_runs_and_steps_alike(op: str) -> None:
-    """Short programs that end in one op, until some of them have run."""
+    """Short programs that end in one op, until four of them have run."""
     finished = 0
     for seed in range(10_000, 11_000):
         draft = random_program(seed, max_nodes=2)
@@ -66,7 +39,7 @@ def test_every_op_runs_and_steps_alike(op: str) -> None:
         if assert_same_run(draft.to_bytes(), inputs, f"{op}, seed {seed}"):
             assert_same_steps(draft.to_bytes(), inputs, 8, seed)
             finished += 1
-        if finished == (20 if FULL_CAMPAIGN else 4):
+        if finished == 4:
             return
     raise AssertionError(f"only {finished} runs of {op}")
 
