@@ -11,12 +11,14 @@ from tests.differential.campaigns import (
     mutate_keys,
     mutate_programs,
     run_programs,
+    run_wide_programs,
 )
 from tests.differential.engines import PLANS
 
 pytestmark = pytest.mark.accept
 
 NUM_PROGRAMS = 5000
+NUM_WIDE = 2700
 NUM_MUTANTS = 200_000
 
 
@@ -29,6 +31,16 @@ def test_random_programs_run_and_step_alike(criterion: RecordCriterion) -> None:
         measured=f"the same in {finished} runs",
     )
     assert finished > NUM_PROGRAMS
+
+
+def test_heavy_ops_run_alike_at_awkward_sizes(criterion: RecordCriterion) -> None:
+    finished = run_wide_programs(range(NUM_WIDE))
+    criterion(
+        f"{NUM_WIDE} programs of one heavy op, ends of all types, Rust on {len(PLANS)} plans",
+        required="the same integers and roots",
+        measured=f"the same in {finished} runs",
+    )
+    assert finished > NUM_WIDE * 3 // 4
 
 
 def test_mutated_files_have_the_same_verdict(criterion: RecordCriterion) -> None:

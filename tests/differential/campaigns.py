@@ -17,6 +17,7 @@ from tests.differential.engines import (
     reference_verdict,
 )
 from tests.differential.random_programs import random_inputs, random_program
+from tests.differential.wide_programs import wide_inputs, wide_program
 from veridical import _core, reference
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ def run_programs(seeds: Iterable[int], *, batches: tuple[int, ...], max_nodes: i
             if assert_same_run(content, inputs, f"seed {seed}, batch {batch}"):
                 finished += 1
                 assert_same_steps(content, inputs, 3, seed)
+    return finished
+
+
+def run_wide_programs(seeds: Iterable[int]) -> int:
+    """Compare runs of heavy ops at awkward sizes; return how many ended in values."""
+    finished = 0
+    for seed in seeds:
+        draft = wide_program(seed)
+        inputs = wide_inputs(draft, np.random.default_rng(seed), 2)
+        finished += assert_same_run(draft.to_bytes(), inputs, f"wide seed {seed}")
     return finished
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tests.differential.campaigns import run_programs
+from tests.differential.campaigns import run_programs, run_wide_programs
 from tests.differential.engines import assert_same_run, assert_same_steps
 from tests.differential.random_programs import (
     PROPOSALS,
@@ -25,6 +25,11 @@ def test_random_programs_run_and_step_alike(first_seed: int) -> None:
 
 def test_a_large_batch_runs_alike() -> None:
     assert run_programs(range(5000, 5008), batches=(64,), max_nodes=8) > 4
+
+
+@pytest.mark.parametrize("first_seed", range(0, 72, 18))
+def test_heavy_ops_run_alike_at_awkward_sizes(first_seed: int) -> None:
+    assert run_wide_programs(range(first_seed, first_seed + 18)) > 14
 
 
 @pytest.mark.parametrize("op", PROPOSALS)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.differential import write_vectors
-from veridical import reference
+from veridical import _core, reference
 from veridical.errors import InputError, ProgramError
 from veridical.reference import boundary
 from veridical.reference.graph import RealScale
@@ -45,6 +45,30 @@ def test_a_program_has_its_digest_outputs_and_trace(name: str) -> None:
     run = program.run(inputs)
     assert {key: values.tolist() for key, values in run.outputs.items()} == expected["outputs"]
     assert run.trace_root().hex() == expected["trace_root"]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_extension_confirms_a_program(name: str) -> None:
+    expected = expected_of(name)
+    program = _core.Program.from_bytes((FOLDER / f"{name}.vprog").read_bytes())
+    assert f"sha256:{program.digest.hex()}" == expected["digest"]
+    assert program.weight_root.hex() == expected["weight_root"]
+    inputs = {key: np.array(values, np.int32) for key, values in expected["inputs"].items()}
+    executor = _core.Executor(program)
+    if "error" in expected:
+        with pytest.raises(InputError, match=r"row \d+ is empty"):
+            executor.run(inputs)
+        return
+    outputs = executor.run(inputs)
+    assert {key: values.tolist() for key, values in outputs.items()} == expected["outputs"]
+    assert executor.trace(inputs).root.hex() == expected["trace_root"]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_extension_refuses_a_broken_program(name: str) -> None:
+    content = (FOLDER / "broken" / f"{name}.vprog").read_bytes()
+    with pytest.raises(ProgramError):
+        _core.Program.from_bytes(content)
 
 
 @pytest.mark.parametrize("name", BROKEN)
