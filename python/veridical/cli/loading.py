@@ -42,7 +42,7 @@ def load_arrays(path: Path | None) -> dict[str, NDArray[Any]] | None:
 
 def load_program(path: Path | None) -> Program | None:
     """Read and check a program file."""
-    return None if path is None else veridical.load(path)  # type: ignore[attr-defined]
+    return None if path is None else veridical.load(path)
 
 
 def load_policy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,9 @@ SIGNATURE_BYTES: Final = 64
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 #: A key in PEM has less than 300 bytes.
 KEY_FILE_MAX_BYTES: Final = 16 * 1024
+#: SubjectPublicKeyInfo of P-256 with an uncompressed point, up to the point's coordinates.
+_P256_FRAME: Final = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+P256_ENCODED_BYTES: Final = 91
 
 _CryptographyKey: TypeAlias = Ed25519PublicKey | ec.EllipticCurvePublicKey
 
@@ -139,12 +143,20 @@ def _lines(pem: bytes) -> list[bytes]:
 
 def _named(pem: bytes, error: ValueError, *, where: str | None) -> KeyFormatError:
     """Name the defect of a PEM that the library refused."""
-    text = str(error)
-    if "curve" in text.lower() or "point" in text.lower() or "EC key" in text:
-        return PointNotOnCurveError(f"not a point of P-256: {text}", where=where, check="key")
     if b"PRIVATE KEY" in pem:
         return KeyFormatError("this is a private key; a public key is expected", where=where)
-    return KeyFormatError(f"not a PEM public key: {text}", where=where, check="key")
+    # The library only says "invalid key"; the frame being right, it is the point that is not.
+    if len(_body(pem)) == P256_ENCODED_BYTES and _body(pem).startswith(_P256_FRAME):
+        return PointNotOnCurveError("the P-256 key is no point of the curve", where, check="key")
+    return KeyFormatError(f"not a PEM public key: {error}", where=where, check="key")
+
+
+def _body(pem: bytes) -> bytes:
+    lines = [line for line in _lines(pem) if not line.startswith(b"-----")]
+    try:
+        return base64.b64decode(b"".join(lines), validate=True)
+    except ValueError:
+        return b""
 
 
 def read_key_file(path: Path) -> bytes:

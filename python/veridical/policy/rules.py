@@ -104,6 +104,10 @@ class RequireTier(Rule):
 
     def __init__(self, *tiers: str) -> None:
         _require_any("RequireTier", tiers)
+        for tier in tiers:
+            name: object = tier
+            if not isinstance(name, str) or not name:
+                raise PolicyFormatError(f"a tier has a name, not {tier!r:.80}")
         object.__setattr__(self, "tiers", tiers)
 
     def evaluate(self, facts: Facts, /) -> RuleResult:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_ENVELOPES", "MAX_EVIDENCE", "RECEIPT_MAX_BYTES", "Receipt", "Reveal"]
 
 RECEIPT_VERSION: Final = "veridical-receipt/v1"
-#: Room for a proof of some megabytes; a rejection still stays far below 100 MB of memory.
-RECEIPT_MAX_BYTES: Final = 32 * 1024 * 1024
+#: Room for a proof of ten megabytes; a rejection stays below 100 ms and 100 MB.
+RECEIPT_MAX_BYTES: Final = 16 * 1024 * 1024
 #: Each costs a signature check.
 MAX_ENVELOPES: Final = 16
 MAX_EVIDENCE: Final = 64

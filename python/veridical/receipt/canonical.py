@@ -44,7 +44,9 @@ MAX_VALUES: Final = 4096
 #: Beyond it JavaScript readers round integers, and two readers could disagree.
 MAX_INTEGER: Final = 2**53 - 1
 
-_STRING: Final = re.compile(rb'"([\x20\x21\x23-\x5b\x5d-\x7e]*)"')
+#: Printable ASCII without `"` and `\\`.
+_STRING_BYTES: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+_CHUNK_BYTES: Final = 2**20
 _INTEGER: Final = re.compile(rb"-?(?:0|[1-9][0-9]{0,15})(?![0-9.eE])")
 _NUMBER_LIKE: Final = re.compile(rb"[-+0-9.]")
 _TEXT: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
@@ -159,19 +161,22 @@ class _Parser:
                 raise self._unexpected("',' or ']'")
 
     def _string(self) -> str:
-        match = _STRING.match(self._untrusted, self._offset)
-        if match is None:
-            self._refuse_string()
-        self._offset = match.end()
-        return match[1].decode("ascii")
-
-    def _refuse_string(self) -> NoReturn:
-        """Name the defect of the string that starts here."""
-        end = self._untrusted.find(b'"', self._offset + 1)
+        start = self._offset + 1
+        end = self._untrusted.find(b'"', start)
         if end < 0:
             raise self._error(MalformedError, "a string does not end")
-        content = self._untrusted[self._offset + 1 : end]
-        if b"\\" in content:
+        # In chunks: evidence may fill the whole document, and must not be copied at once.
+        for position in range(start, end, _CHUNK_BYTES):
+            chunk = self._untrusted[position : min(position + _CHUNK_BYTES, end)]
+            foreign = chunk.translate(None, _STRING_BYTES)
+            if foreign:
+                self._refuse_string(foreign)
+        self._offset = end + 1
+        return str(memoryview(self._untrusted)[start:end], "ascii")
+
+    def _refuse_string(self, foreign: bytes) -> NoReturn:
+        """Name the defect of the string that starts here."""
+        if foreign.startswith(b"\\"):
             raise self._error(NonCanonicalError, "a string has an escape")
         raise self._error(NonCanonicalError, "a string has a character outside printable ASCII")
 

@@ -80,7 +80,10 @@ def issue(
     outputs = {name: _as_int32(array) for name, array in run.integer_outputs.items()}
     statement = Statement(
         request_id=nonce,
-        model=ModelIdentity(digest="sha256:" + run.program.digest.hex()),
+        model=ModelIdentity(
+            digest="sha256:" + run.program.digest.hex(),
+            aliases=tuple(sorted(run.program.aliases.items())),
+        ),
         input=InputCommitments(
             received=committer.commit("input.received", run.inputs, reveal=reveal),
             # No template stands in between, so the program got what the client sent.

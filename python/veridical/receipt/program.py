@@ -47,6 +47,10 @@ class Program(Protocol):
     def digest(self) -> bytes:
         """The 32-byte model digest."""
 
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Digests of the source model by other names."""
+
     def encode(self, inputs: Tensors, /) -> Encoded:
         """Encode real inputs; raises `InputError` if one does not fit the program."""
 

@@ -165,5 +165,7 @@ def _guarded(action: str, function: Callable[[], T]) -> T:
     """Run one step on values that the receipt brought; its failure is a rejection."""
     try:
         return function()
+    except UndecidedError:  # a verification key has an identity and cannot be run
+        raise
     except Error as error:
         raise ReexecutionError(f"{action} failed: {error}", check="tier") from error

@@ -17,7 +17,6 @@ from veridical.errors import (
     InputError,
     InternalError,
     MalformedError,
-    OversizeError,
     PolicyError,
     SignatureError,
     UndecidedError,
@@ -47,6 +46,9 @@ _RESULT_OF: Final = {
     Status.UNDECIDED: Result.UNDECIDED,
     Status.FAILED: Result.REJECTED,
 }
+
+
+_NUMBER_OF: Final = {"size": 1, "encoding": 2, "format": 3}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,9 +118,7 @@ def _parse(source: ReceiptSource) -> tuple[Receipt | None, list[Check]]:
                 f"`receipt` is a {type(source).__name__}; expected a Receipt, bytes or a path"
             )
     except MalformedError as error:
-        failed = (
-            1 if isinstance(error, OversizeError) else 3 if isinstance(error, FieldError) else 2
-        )
+        failed = _NUMBER_OF.get(error.check or "", 3)
         passed = [_passed(number) for number in range(1, failed)]
         return None, [
             *passed,
