@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def show(lines: list[Line], console: Console) -> None:
     table.add_column("measured", overflow="fold")
     table.add_column("", no_wrap=True)
     for line in lines:
-        table.add_row(line.item, line.required, line.measured, line.outcome)
+        cells = (line.item, line.required, line.measured, line.outcome)
+        table.add_row(*(escape(cell) for cell in cells))
     console.print(table)
 
 

@@ -25,7 +25,15 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledPath:
     def path(name: str) -> Path:
         if name not in done:
             case = zoo()[name]
-            program = veridical.compile(case.path(), calibration=case.calibration(), progress=False)
+            dims = {
+                f"{key}[{axis}]": size
+                for key, shape in case.shapes().items()
+                for axis, size in enumerate(shape)
+                if axis > 0
+            }
+            program = veridical.compile(
+                case.path(), calibration=case.calibration(), dims=dims, progress=False
+            )
             done[name] = folder / f"{name}.vprog"
             program.save(done[name])
         return done[name]
