@@ -23,6 +23,8 @@ __all__ = ["COMMANDS", "main", "make_app"]
 
 #: Name of each subcommand, where its function is, and what the list of commands says of it.
 COMMANDS: Final = {
+    "compile": ("veridical.cli.compile:compile_", "Compile an ONNX model into a program."),
+    "run": ("veridical.cli.run:run", "Run a program and issue a receipt."),
     "verify": ("veridical.cli.verify:verify", "Accept a receipt, or say why not."),
     "explain": ("veridical.cli.explain:explain", "List every check of a receipt."),
     "key": ("veridical.cli.key:app", "Make a signing key, or show one."),
