@@ -8,6 +8,7 @@ from tests.acceptance import RecordCriterion
 from tests.differential.campaigns import (
     compare_files,
     miss_ranges,
+    mutate_graphs,
     mutate_keys,
     mutate_programs,
     run_programs,
@@ -45,11 +46,12 @@ def test_heavy_ops_run_alike_at_awkward_sizes(criterion: RecordCriterion) -> Non
 
 def test_mutated_files_have_the_same_verdict(criterion: RecordCriterion) -> None:
     accepted = mutate_programs(NUM_MUTANTS, seed=9)
+    rerun = mutate_graphs(NUM_MUTANTS // 4, seed=11)
     mutate_keys(NUM_MUTANTS // 4, seed=10)
     criterion(
-        f"{NUM_MUTANTS} mutated program files, {NUM_MUTANTS // 4} key files",
+        f"{NUM_MUTANTS} mutated program files, {NUM_MUTANTS // 4} graphs and key files",
         required="one verdict, one digest",
-        measured=f"no difference; {accepted} mutants are programs",
+        measured=f"no difference; {accepted} files and {rerun} graphs are still programs",
     )
     assert accepted > 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +17,11 @@ from tests.differential.engines import (
     reference_key_verdict,
     reference_verdict,
 )
+from tests.differential.graph_mutation import mutate_graph
 from tests.differential.random_programs import random_inputs, random_program
 from tests.differential.wide_programs import wide_inputs, wide_program
 from veridical import _core, reference
+from veridical.reference import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from tests.differential.draft import Draft
 
 MAX_MUTANT_BYTES = 20_000
+
+#: A mutated shape may be valid and huge; such programs are compared, not run.
+MAX_RUN_ELEMENTS = 100_000
 
 #: What a mutation writes: the alphabet of the header, and bytes that it may not hold.
 ALPHABET = np.frombuffer(b'0123456789-,:[]{}"aex \x00\xff', np.uint8)
@@ -97,6 +103,27 @@ def mutate_programs(count: int, *, seed: int) -> int:
     return accepted
 
 
+def mutate_graphs(count: int, *, seed: int) -> int:
+    """Compare verdicts, and runs where there are any, on changed graphs in canonical form."""
+    rng = np.random.default_rng(seed)
+    accepted = 0
+    for number in range(count):
+        if number % 20 == 0:
+            draft = random_program(int(rng.integers(0, 2**32)), max_nodes=6)
+            root = draft.graph_json()
+        changed = mutate_graph(root, rng)
+        content = draft.to_bytes(canonical.encode(changed))
+        verdict = reference_verdict(content)
+        assert core_verdict(content) == verdict, changed
+        if verdict == REFUSED or max(map(_elements, changed["tensors"])) > MAX_RUN_ELEMENTS:
+            continue
+        accepted += 1
+        twin = copy.copy(draft)
+        twin.tensors = changed["tensors"]
+        assert_same_run(content, random_inputs(twin, rng, 2), str(changed))
+    return accepted
+
+
 def mutate_keys(count: int, *, seed: int) -> None:
     """Compare verdicts on a mutated key file."""
     rng = np.random.default_rng(seed)
@@ -124,6 +151,10 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
         if 8 <= place < 8 + len(header):
             changed[:8] = (len(header) + len(piece) - 1).to_bytes(8, "little")
     return bytes(changed)
+
+
+def _elements(tensor: dict[str, Any]) -> int:
+    return prod(tensor["shape"])
 
 
 def _missed_ranges(draft: Draft) -> list[Draft]:

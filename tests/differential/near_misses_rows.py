@@ -254,6 +254,7 @@ case("slice_stop", "slice", lambda x: _slice(stop=3 + x))
 case("slice_start", "slice", lambda x: _slice(start=-x))
 case("slice_empty", "slice", lambda x: _slice(start=2 + x, size=1))
 case("slice_step", "slice", lambda x: _slice(step=1 - x))
+case("slice_step_limit", "slice", lambda x: _slice(step=2**24 + x, size=1))
 case("slice_axis", "axis", lambda x: _slice(axis=1 + x))
 case("slice_size", "shape", lambda x: _slice(step=2, size=2 - x))
 

@@ -8,6 +8,7 @@ from tests.differential.broken_files import BrokenFile, broken_files
 from tests.differential.campaigns import (
     compare_files,
     miss_ranges,
+    mutate_graphs,
     mutate_keys,
     mutate_programs,
 )
@@ -38,6 +39,10 @@ def test_a_range_missed_by_one_is_refused_by_both() -> None:
 def test_mutated_files_have_the_same_verdict() -> None:
     accepted = mutate_programs(3000, seed=7)
     assert accepted > 0, "some mutants must stay valid, or the mutation is too coarse"
+
+
+def test_changed_graphs_have_the_same_verdict_and_run_alike() -> None:
+    assert mutate_graphs(1500, seed=11) > 100
 
 
 def test_mutated_key_files_have_the_same_verdict() -> None:

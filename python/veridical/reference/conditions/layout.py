@@ -92,7 +92,7 @@ def slice_(view: NodeView) -> Derived:
     start, stop, step = (view.integers[key] for key in ("start", "stop", "step"))
     size = x.shape[axis]
     view.require(
-        0 <= start < stop <= size and step >= 1,
+        0 <= start < stop <= size and 1 <= step <= MAX_DIMENSION,
         "slice",
         f"[{start}:{stop}:{step}] of {size}",
     )
