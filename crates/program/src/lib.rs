@@ -46,6 +46,6 @@ mod program;
 pub use constant::{ConstData, Dtype};
 pub use error::{ContainerError, GraphError, NodeError, ProgramError};
 pub use graph::{
-    ConstInfo, ConstKind, Decode, Encode, Graph, Input, Node, Op, Output, TensorInfo, Window,
+    ConstInfo, ConstKind, Decode, Encode, Graph, Input, M, Node, Op, Output, P, TensorInfo, Window,
 };
 pub use program::Program;
