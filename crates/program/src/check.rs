@@ -69,6 +69,7 @@ fn derive(site: &Site<'_>, rows: &mut RowSums) -> Result<Derived, NodeError> {
             round,
         } => table::table(site, *shift, *first, *round),
         Op::Shift { shift } => table::shift(site, *shift),
+        Op::Clamp { lo, hi } => table::clamp(site, *lo, *hi),
         Op::Add { coeff } => arithmetic::add(site, coeff),
         Op::Affine => arithmetic::affine(site),
         Op::Mul => arithmetic::mul(site),

@@ -157,6 +157,13 @@ pub enum Op {
         /// Dropped bits.
         shift: u32,
     },
+    /// `y = min(max(x, lo), hi)`; operands `[x]`.
+    Clamp {
+        /// Least result.
+        lo: i32,
+        /// Greatest result.
+        hi: i32,
+    },
     /// Integer combination of operands with broadcast.
     Add {
         /// One coefficient per operand.

@@ -1,10 +1,10 @@
 //! `table` and `shift`: the ways in which a wide value becomes a narrow one.
 
 use super::linear::extremes_of_entries;
-use super::site::{Derived, Site, at_most};
+use super::site::{Derived, Site, at_most, attribute};
 use crate::error::NodeError;
 use crate::exact::{Interval, exact, power_above, power_of_two};
-use crate::graph::{ConstKind, P};
+use crate::graph::{ConstKind, M, P};
 
 pub(super) fn table(
     site: &Site<'_>,
@@ -49,4 +49,40 @@ pub(super) fn shift(site: &Site<'_>, shift: u32) -> Result<Derived, NodeError> {
     let images = power_above(y.width()).saturating_mul(power_of_two(shift));
     at_most("2^w * 2^shift <= p", images, P)?;
     Ok(Derived::new(x.shape, y))
+}
+
+pub(super) fn clamp(site: &Site<'_>, lo: i32, hi: i32) -> Result<Derived, NodeError> {
+    let x = site.only()?;
+    let (lo, hi) = (i128::from(lo), i128::from(hi));
+    attribute("hi", hi, lo, M)?;
+    crossed(lo, x.range)?;
+    let raised = Interval {
+        lo: x.range.lo.max(lo),
+        hi: x.range.hi.max(lo),
+    };
+    crossed(hi, raised)?;
+    let range = Interval {
+        lo: raised.lo.min(hi),
+        hi: raised.hi.min(hi),
+    };
+    Ok(Derived::new(x.shape, range))
+}
+
+/// A bound inside the range: both differences from it must be true integers in the field.
+fn crossed(bound: i128, x: Interval) -> Result<(), NodeError> {
+    if bound <= x.lo || x.hi <= bound {
+        return Ok(());
+    }
+    let above = x.hi.saturating_sub(bound);
+    let below = bound.saturating_sub(x.lo);
+    at_most(
+        "2^w + (c - L) <= p, 2^w > H - c",
+        power_above(above).saturating_add(below),
+        P,
+    )?;
+    at_most(
+        "2^w + (H - c) <= p, 2^w > c - L",
+        power_above(below).saturating_add(above),
+        P,
+    )
 }

@@ -85,6 +85,7 @@ fn attributes(op: &Op) -> Vec<(&'static str, Value)> {
             ]
         }
         Op::Shift { shift } | Op::SoftmaxNumerator { shift } => vec![("shift", int(*shift))],
+        Op::Clamp { lo, hi } => vec![("lo", int(*lo)), ("hi", int(*hi))],
         Op::Add { coeff } => vec![("coeff", list(coeff.iter().map(|&c| int(c))))],
         Op::LayerNorm {
             shift,

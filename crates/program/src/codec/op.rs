@@ -34,6 +34,10 @@ pub(super) fn decode(name: &str, f: &mut Fields) -> Result<Option<Op>, GraphErro
         "shift" => Op::Shift {
             shift: f.take("shift")?.int(1, 16)?,
         },
+        "clamp" => Op::Clamp {
+            lo: f.take("lo")?.int(M.saturating_neg(), M)?,
+            hi: f.take("hi")?.int(M.saturating_neg(), M)?,
+        },
         "add" => {
             let limits = (MAX_COEFFICIENT.saturating_neg(), MAX_COEFFICIENT);
             Op::Add {

@@ -182,7 +182,7 @@ fn images_of_a_norm_stay_in_the_field_within_its_other_limits() {
     // 2^w * 2^(u - fx) is at most 2^(7 + u) <= 2^30: the condition never decides alone, and must
     // not refuse what the others accept.
     for d in [1, 2, 1000, 1024] {
-        for u in 1..=23 {
+        for u in 1_u32..=23 {
             for fx in u.saturating_sub(16)..u {
                 let draft = norm(Norm {
                     d,
