@@ -1,0 +1,113 @@
+"""What `verify` and `explain` share: from options to a report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+from numpy.typing import NDArray
+
+import veridical
+from veridical import verifier
+from veridical.cli.samples import load_samples, named
+from veridical.errors import InputError
+from veridical.keys import PublicKey
+from veridical.policy import AllOf, ExpectInput, ExpectOutput, Policy, TrustedSigners, load
+from veridical.verifier import Report
+
+__all__ = ["NO_OPTIONS", "Options", "judge"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to judge a receipt by.
+
+    Parameters
+    ----------
+    policy
+        What you accept, as TOML. There is no default.
+    signer
+        A public key whose signature you accept; may be repeated. Alone it is the whole policy.
+    program
+        The program, to be run again.
+    input
+        The question that you asked, in the form that `run` takes. It must match.
+    output
+        The answer that you got, as `run` wrote it. It must match.
+    now
+        The time to judge by, in seconds since 1970; the present if it is not given.
+    json
+        Print data only.
+    """
+
+    policy: Path | None = None
+    signer: Annotated[list[Path] | None, Parameter(negative="")] = None
+    program: Path | None = None
+    input: Path | None = None
+    output: Path | None = None
+    now: int | None = None
+    json: Annotated[bool, Parameter(negative="")] = False
+
+
+#: What a command starts from; cyclopts asks for a default where every option has one.
+NO_OPTIONS: Final = Options()
+
+
+def judge(receipt: Path, options: Options) -> Report:
+    """Make every check that the options allow.
+
+    Raises:
+        InputError: an option cannot be used; nothing was verified.
+    """
+    policy = _policy(options)
+    program = None if options.program is None else veridical.load(options.program)
+    inputs = None if program is None else [entry.name for entry in program.inputs]
+    outputs = None if program is None else [entry.name for entry in program.outputs]
+    return verifier.explain(
+        receipt,
+        policy,
+        now=int(time.time()) if options.now is None else options.now,
+        input=_values(options.input, inputs),
+        output=_values(options.output, outputs),
+        program=program,
+    )
+
+
+def _values(path: Path | None, names: list[str] | None) -> dict[str, NDArray[Any]] | None:
+    if path is None:
+        return None
+    samples = load_samples(path)
+    if names is None and not isinstance(samples, dict):
+        raise InputError(
+            "one array without a name",
+            where=str(path),
+            advice="Give arrays by name (.npz), or the program, which knows the name.",
+        )
+    return named(samples, names or [])
+
+
+def _policy(options: Options) -> Policy:
+    """Return the policy of a file, of options, or of both; one of them is needed.
+
+    What the caller gave to compare with must then match: what cannot be compared is not accepted.
+    """
+    rules: list[Policy] = []
+    if options.policy is not None:
+        rules.append(load(options.policy))
+    if options.signer:
+        rules.append(TrustedSigners(*(PublicKey.load(signer) for signer in options.signer)))
+    if not rules:
+        raise InputError(
+            "there is no default policy",
+            where="--policy, --signer",
+            advice="Pass `--policy FILE.toml`, or `--signer KEY.pub` for whose word you accept.",
+        )
+    if options.input is not None:
+        rules.append(ExpectInput())
+    if options.output is not None:
+        rules.append(ExpectOutput())
+    return AllOf(*rules)
