@@ -118,26 +118,45 @@ class ReferenceProgram:
         )
 
     def decode(self, outputs: Mapping[str, Int32]) -> dict[str, NDArray[np.float64]]:
-        """Turn the integers of outputs into the reals that they stand for, exactly."""
+        """Turn the integers of outputs into the reals that they stand for, exactly.
+
+        Raises:
+            InputError: a name is missing or too many, or an array does not hold integers.
+        """
+        _check_names_of(outputs, [output.name for output in self.graph.outputs], "outputs")
+        for name, values in outputs.items():
+            if np.asarray(values).dtype.kind not in "iu":
+                raise InputError("not integers", f"output {name!r}", "output_dtype")
         return {
             output.name: boundary.decode(outputs[output.name], output.decode)
             for output in self.graph.outputs
         }
 
     def _check_inputs(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
-        names = {item.name for item in self.graph.inputs}
-        if set(inputs) != names:
-            message = f"inputs {sorted(inputs)}, expected {sorted(names)}"
-            raise InputError(message, check="input_names")
+        _check_names_of(inputs, [item.name for item in self.graph.inputs], "inputs")
         batches: set[int] = set()
         for index, item in enumerate(self.graph.inputs):
-            expected, shape = self.graph.tensors[index].shape, np.shape(inputs[item.name])
+            expected, shape = self.graph.tensors[index].shape, _shape_of(inputs[item.name])
             if len(shape) != len(expected) + 1 or shape[1:] != expected or shape[0] < 1:
                 message = f"shape {list(shape)}, expected [batch, {str(list(expected))[1:]}"
                 raise InputError(message, f"input {item.name!r}", "input_shape")
             batches.add(shape[0])
         if len(batches) > 1:
             raise InputError(f"batch sizes {sorted(batches)} differ", check="input_batch")
+
+
+def _shape_of(values: object) -> tuple[int, ...]:
+    """Return the shape; nested lists of unequal length have none that could fit."""
+    try:
+        return np.shape(np.asarray(values))
+    except ValueError:
+        return ()
+
+
+def _check_names_of(given: Mapping[str, object], expected: list[str], what: str) -> None:
+    if set(given) != set(expected):
+        message = f"{what} {sorted(map(str, given))}, expected {sorted(expected)}"
+        raise InputError(message, check=f"{what[:-1]}_names")
 
 
 def load(untrusted: bytes) -> ReferenceProgram:

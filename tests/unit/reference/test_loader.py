@@ -82,3 +82,21 @@ def test_inputs_are_checked_by_name_shape_and_batch() -> None:
         with pytest.raises(InputError) as caught:
             program.run({**good, **change})
         assert caught.value.check == check
+
+
+@pytest.mark.parametrize(
+    "values", [[[1, 2], [3]], "abc", None, [["a", "b", "c"]], [[1j, 2, 3]], [[{}, 1, 2]], {}]
+)
+def test_things_that_are_no_arrays_are_refused_by_name(values: Any) -> None:
+    program = reference.load(good_draft().to_bytes())
+    for ask in (program.run, program.encode):
+        with pytest.raises(InputError):
+            ask({"x": values, "y": np.zeros((1, 2), np.int32)})
+
+
+def test_outputs_are_checked_before_they_are_decoded() -> None:
+    program = reference.load(good_draft().to_bytes())
+    assert program.decode({"out0": np.array([[1, 2]], np.int32)})["out0"].tolist() == [[1, 2]]
+    for outputs in ({}, {"other": np.array([1])}, {"out0": np.array([1.5])}):
+        with pytest.raises(InputError):
+            program.decode(outputs)

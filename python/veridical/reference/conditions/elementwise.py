@@ -42,9 +42,15 @@ def affine(view: NodeView) -> Derived:
         return Derived(shape=x.shape, bounds=None)
     # |g| <= 2^31, |x| < 2^30 and |b| <= 2^31, so int64 is exact.
     factor, added = gain.values.astype(np.int64), offset.values.astype(np.int64)
-    ends = [factor * end + added for end in (x.lo, x.hi)]
-    low, high = min(int(end.min()) for end in ends), max(int(end.max()) for end in ends)
-    return Derived(shape=x.shape, bounds=(low, high))
+    # Along an axis that only one of the two has, every pair occurs: the ends can be taken before
+    # the sum, which keeps a small file from asking for a large array of pairs.
+    only_gain = tuple(axis for axis, size in enumerate(added.shape) if size == 1)
+    only_offset = tuple(axis for axis, size in enumerate(factor.shape) if size == 1)
+    lows = np.minimum(factor * x.lo, factor * x.hi).min(axis=only_gain, keepdims=True)
+    highs = np.maximum(factor * x.lo, factor * x.hi).max(axis=only_gain, keepdims=True)
+    lows = lows + added.min(axis=only_offset, keepdims=True)
+    highs = highs + added.max(axis=only_offset, keepdims=True)
+    return Derived(shape=x.shape, bounds=(int(lows.min()), int(highs.max())))
 
 
 def mul(view: NodeView) -> Derived:
