@@ -6,7 +6,7 @@ the fastest of the variants in `baseline` for that very row, found by a shorter 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class Latency:
     float32: float
     int8: float | None
     int8_variant: str
-    int8_failures: dict[str, str]
+    int8_failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,31 +65,44 @@ def hold(
     """Measure one model in all settings, the first of which chooses the int8 variant to judge."""
     subject = Subject.compile(case, folder)
     rows: list[Latency] = []
-    single: list[baseline.Candidate] = []
+    judged: baseline.Candidate | None = None
     for batch in batches:
         variants, failures = baseline.candidates(case, batch, folder)
-        feed = baseline.repeat(case.test(), 0, batch)
-        single = single or variants
-        for count in threads:
-            seconds, best = _seconds(subject, variants, feed, count)
-            rows.append(
-                Latency(
-                    model=case.name,
-                    batch=batch,
-                    threads=count,
-                    ours=seconds["ours"],
-                    float32=seconds["float32"],
-                    int8=seconds.get("int8"),
-                    int8_variant=best,
-                    int8_failures=failures,
-                )
-            )
-    judged = next((variant for variant in single if variant.name == rows[0].int8_variant), None)
+        raced = race(case, subject, variants, batch, threads)
+        rows += [replace(row, int8_failures=failures) for row in raced]
+        if judged is None and batch == 1:
+            judged = next((v for v in variants if v.name == raced[0].int8_variant), None)
     return rows, _footprint(case, subject, judged, folder)
 
 
+def race(
+    case: ModelCase,
+    subject: Subject,
+    variants: Sequence[baseline.Candidate],
+    batch: int,
+    threads: Sequence[int],
+) -> list[Latency]:
+    """Time ours, float32 and the fastest int8 variant on the same rows."""
+    feed = baseline.repeat(case.test(), 0, batch)
+    rows = []
+    for count in threads:
+        seconds, best = _seconds(subject, variants, feed, count)
+        rows.append(
+            Latency(
+                model=case.name,
+                batch=batch,
+                threads=count,
+                ours=seconds["ours"],
+                float32=seconds["float32"],
+                int8=seconds.get("int8"),
+                int8_variant=best,
+            )
+        )
+    return rows
+
+
 def _seconds(
-    subject: Subject, variants: list[baseline.Candidate], feed: Samples, threads: int
+    subject: Subject, variants: Sequence[baseline.Candidate], feed: Samples, threads: int
 ) -> tuple[dict[str, float], str]:
     """Time a call of each contender; return the seconds and the name of the int8 variant."""
     calls: dict[str, Callable[[], object]] = {
