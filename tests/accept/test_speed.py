@@ -15,6 +15,8 @@ from tests.acceptance import RecordCriterion
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.accept
+
 MAX_RATIO_TO_INT8 = 2.5
 
 
