@@ -21,7 +21,7 @@ demo: build ## compile a model, run it, issue and verify its receipt, then forge
 	veridical demo
 
 .PHONY: test
-test: lint types lint-rust test-python test-rust ## lint, types, Python and Rust tests; nothing is skipped silently
+test: lint format types stub lint-rust test-python test-rust ## lint, types, Python and Rust tests; nothing is skipped silently
 
 ## —— more ——
 
@@ -46,21 +46,30 @@ test-rust: $(VENV)/packages.stamp ## all Rust tests
 	cargo test --quiet --locked --workspace
 
 .PHONY: lint
-lint: $(VENV)/packages.stamp ## ruff: lint and format, changes nothing
+lint: $(VENV)/packages.stamp ## ruff, changes nothing
 	ruff check
+
+.PHONY: format
+format: $(VENV)/packages.stamp rust-components ## is everything formatted? changes nothing
 	ruff format --check
+	cargo fmt --all --check
 
 .PHONY: types
-types: build ## mypy --strict, and the extension against its stub
+types: build ## mypy --strict
 	mypy --strict
+
+.PHONY: stub
+stub: build ## the extension against its stub
 	stubtest veridical._core --mypy-config-file pyproject.toml
 
 .PHONY: lint-rust
-lint-rust: $(VENV)/packages.stamp ## rustfmt and clippy, changes nothing
+lint-rust: $(VENV)/packages.stamp rust-components ## clippy, warnings are errors
+	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+.PHONY: rust-components
+rust-components:
 	@cargo clippy --version >/dev/null && cargo fmt --version >/dev/null || { \
 		echo "clippy or rustfmt is missing; what to do: add both components to the Rust toolchain" >&2; exit 1; }
-	cargo fmt --all --check
-	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
 .PHONY: fmt
 fmt: $(VENV)/packages.stamp ## format Python and Rust in place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def help_of(*words: str) -> str:
     """Return the help text of one command; a command that does not exist fails here."""
     start = "from veridical.cli import main; main()"
     command = [sys.executable, "-c", start, *words, "--help"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    wide = {**os.environ, "COLUMNS": "200"}  # an option is not broken over two lines
+    run = subprocess.run(command, env=wide, capture_output=True, text=True, check=False)
     assert run.returncode == 0, f"{' '.join(words)}: {run.stdout}{run.stderr}"
     return run.stdout
 

@@ -138,7 +138,7 @@ def test_readme_names_the_two_commands() -> None:
 def test_every_target_explains_itself() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     declared = set(re.findall(r"^\.PHONY: (\S+)", makefile, flags=re.MULTILINE))
-    assert declared == make_targets()
+    assert declared - {"rust-components"} == make_targets()  # a step of others, not a command
 
 
 @pytest.mark.parametrize("path", files_ending(".md"), ids=label)
