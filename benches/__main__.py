@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benches import contest, machine, table
 from examples.zoo import zoo
+from veridical.errors import Error
 
 
 def main() -> None:
@@ -33,26 +34,35 @@ def main() -> None:
     if unknown:
         parser.error(f"not in the zoo: {', '.join(unknown)}; it has {', '.join(cases)}")
 
-    latencies, footprints = [], []
+    described = machine.describe()
+    latencies: list[contest.Latency] = []
+    footprints: list[contest.Footprint] = []
+    failures: dict[str, str] = {}
     for name in arguments.models or cases:
         print(f"{name} ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="veridical-bench-") as folder:
             batches, threads = arguments.batch, arguments.threads
-            rows, footprint = contest.hold(cases[name], batches, threads, Path(folder))
+            try:
+                rows, footprint = contest.hold(cases[name], batches, threads, Path(folder))
+            except Error as error:  # one model that does not compile must not cost the others
+                failures[name] = f"{type(error).__name__}: {error}"
+                continue
         latencies += rows
         footprints.append(footprint)
 
-    described = machine.describe()
-    text = table.document(described, latencies, footprints)
+    text = table.document(described, latencies, footprints, failures)
     record = {
         "machine": described,
         "latency": [asdict(row) for row in latencies],
         "footprint": [asdict(row) for row in footprints],
+        "failures": failures,
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.with_suffix(".md").write_text(text, "utf-8")
     arguments.output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     print(text)
+    if failures:
+        sys.exit(f"not measured: {', '.join(failures)}")
 
 
 if __name__ == "__main__":

@@ -22,10 +22,13 @@ against float32: the metric's mean and its worst sample."""
 
 
 def document(
-    machine: Mapping[str, str], latencies: Sequence[Latency], footprints: Sequence[Footprint]
+    machine: Mapping[str, str],
+    latencies: Sequence[Latency],
+    footprints: Sequence[Footprint],
+    failures: Mapping[str, str],
 ) -> str:
-    """Return the whole report."""
-    failures = {
+    """Return the whole report; `failures` are models that could not be measured."""
+    not_built = {
         f"* {row.model}, {name}: {reason}"
         for row in latencies
         for name, reason in row.int8_failures.items()
@@ -38,8 +41,11 @@ def document(
         FOOTPRINT_NOTE,
         _footprint_table(footprints),
     ]
+    if not_built:
+        parts += ["int8 variants that ONNX Runtime could not build:", "\n".join(sorted(not_built))]
     if failures:
-        parts += ["int8 variants that ONNX Runtime could not build:", "\n".join(sorted(failures))]
+        lines = (f"* {name}: {reason}" for name, reason in failures.items())
+        parts += ["Not measured:", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 
