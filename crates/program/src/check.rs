@@ -8,7 +8,7 @@
 //! | `structure` | what section 3 asks of the graph as a whole         |
 //! | `linear`    | `linear`, `matmul`, `gather`                        |
 //! | `conv`      | `conv`, `max_pool`, `sum_pool`                      |
-//! | `table`     | `table`, `shift`                                    |
+//! | `table`     | `table`, `shift`, `clamp`                           |
 //! | `arithmetic`| `add`, `affine`, `mul`, reductions, `argmax`, `topk`|
 //! | `norm`      | `layernorm`                                         |
 //! | `attention` | `softmax_numerator`, `weighted_mean`, `normalize`   |

@@ -274,6 +274,7 @@ impl Op {
             Self::Matmul { .. } => "matmul",
             Self::Table { .. } => "table",
             Self::Shift { .. } => "shift",
+            Self::Clamp { .. } => "clamp",
             Self::Add { .. } => "add",
             Self::Affine => "affine",
             Self::Mul => "mul",

@@ -130,7 +130,14 @@ pub(super) fn reduce_sum(site: &Site<'_>, axes: &[usize]) -> Result<Derived, Nod
 pub(super) fn reduce_max(site: &Site<'_>, axes: &[usize]) -> Result<Derived, NodeError> {
     let x = site.only()?;
     let (shape, _) = reduced(x, axes)?;
+    ordered(x.range)?;
     Ok(Derived::new(shape, x.range))
+}
+
+/// A maximum is pinned by differences that are true integers in the field.
+pub(super) fn ordered(x: Interval) -> Result<(), NodeError> {
+    let reach = x.width().saturating_add(power_above(x.width()));
+    at_most("H - L + 2^w <= p", reach, P)
 }
 
 /// Shape of the result, and how many elements meet in one.

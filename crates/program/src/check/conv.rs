@@ -1,5 +1,6 @@
 //! `conv`, `max_pool`, `sum_pool`: geometry and ranges.
 
+use super::arithmetic::ordered;
 use super::linear::range_of_rows;
 use super::rows::RowSums;
 use super::site::{Derived, Operand, Site};
@@ -49,6 +50,7 @@ pub(super) fn conv(
 
 pub(super) fn max_pool(site: &Site<'_>, window: &Window) -> Result<Derived, NodeError> {
     let x = site.only()?;
+    ordered(x.range)?;
     Ok(Derived::new(pooled_shape(x, window)?, x.range))
 }
 

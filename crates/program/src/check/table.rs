@@ -1,4 +1,4 @@
-//! `table` and `shift`: the ways in which a wide value becomes a narrow one.
+//! `table`, `shift`, `clamp`: the ways in which a wide value becomes a narrow one.
 
 use super::linear::extremes_of_entries;
 use super::site::{Derived, Site, at_most, attribute};
@@ -54,7 +54,7 @@ pub(super) fn shift(site: &Site<'_>, shift: u32) -> Result<Derived, NodeError> {
 pub(super) fn clamp(site: &Site<'_>, lo: i32, hi: i32) -> Result<Derived, NodeError> {
     let x = site.only()?;
     let (lo, hi) = (i128::from(lo), i128::from(hi));
-    attribute("hi", hi, lo, M)?;
+    attribute("hi", hi, lo, M.into())?;
     crossed(lo, x.range)?;
     let raised = Interval {
         lo: x.range.lo.max(lo),

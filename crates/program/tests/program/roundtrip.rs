@@ -46,6 +46,7 @@ fn any_op() -> impl Strategy<Value = Op> {
             }
         }),
         (1..=16_u32).prop_map(|shift| Op::Shift { shift }),
+        (-1000..=0_i32, 0..=1000_i32).prop_map(|(lo, hi)| Op::Clamp { lo, hi }),
         prop::collection::vec(-(1 << 24)..=1 << 24_i32, 0..64).prop_map(|coeff| Op::Add { coeff }),
         (0..=16_u32).prop_map(|shift| Op::SoftmaxNumerator { shift }),
         (

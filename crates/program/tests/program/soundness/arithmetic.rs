@@ -1,7 +1,7 @@
 //! `add`, `affine`, `mul`, reductions, `argmax`, `topk`.
 
 use super::{edge, field_edge};
-use crate::draft::Draft;
+use crate::draft::{Draft, window};
 use veridical_program::{M, Op, P};
 
 fn add(coeff: Vec<i32>, (lo, hi): (i32, i32)) -> Draft {
@@ -228,4 +228,19 @@ fn indices_and_values_have_their_own_ranges() {
     };
     edge(draft(false), (0, 3), (0, 2), "ResultRange");
     edge(draft(true), (-7, 90), (0, 3), "ResultRange");
+}
+
+#[test]
+fn a_value_below_the_maximum_cannot_pose_as_it() {
+    let reach = i32::try_from(P - (1 << 30)).unwrap();
+    let pool = Op::MaxPool(window([1, 1]));
+    for op in [Op::ReduceMax { axes: vec![2] }, pool] {
+        let draft = |width: i32| {
+            let lo = -(width / 2);
+            let mut d = Draft::with_input(&[1, 1, 1], lo, lo + width);
+            d.wide(op.clone(), &[0], &[], &[1, 1, 1]);
+            d
+        };
+        field_edge(draft, reach, reach + 1, "H - L + 2^w <= p");
+    }
 }

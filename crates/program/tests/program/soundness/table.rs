@@ -1,8 +1,8 @@
-//! `table` and `shift`.
+//! `table`, `shift`, `clamp`.
 
 use super::{edge, field_edge};
 use crate::draft::Draft;
-use veridical_program::{ConstData, ConstKind, Op};
+use veridical_program::{ConstData, ConstKind, Op, P};
 
 /// Rows `0, 1, ..` over the indices from `first` on.
 fn table((lo, hi): (i32, i32), shift: u32, first: i64, rows: usize, round: bool) -> Draft {
@@ -97,4 +97,71 @@ fn a_shift_range_is_that_of_the_images() {
     };
     edge(draft, (-2, 2), (-1, 2), "ResultRange");
     edge(draft, (-2, 2), (-2, 1), "ResultRange");
+}
+
+fn clamp((lo, hi): (i32, i32), bounds: (i32, i32), result: (i32, i32)) -> Draft {
+    let mut d = Draft::with_input(&[1], lo, hi);
+    d.node(
+        Op::Clamp {
+            lo: bounds.0,
+            hi: bounds.1,
+        },
+        &[0],
+        &[],
+        &[1],
+        result,
+    );
+    d
+}
+
+#[test]
+fn a_clamp_range_is_cut_at_both_bounds() {
+    edge(
+        |result| clamp((-90, 90), (-5, 7), result),
+        (-5, 7),
+        (-4, 7),
+        "ResultRange",
+    );
+    edge(
+        |result| clamp((-90, 90), (-5, 7), result),
+        (-5, 7),
+        (-5, 6),
+        "ResultRange",
+    );
+    edge(
+        |result| clamp((-3, 4), (-5, 7), result),
+        (-3, 4),
+        (-3, 3),
+        "ResultRange",
+    );
+    edge(
+        |result| clamp((8, 9), (-5, 7), result),
+        (7, 7),
+        (6, 6),
+        "ResultRange",
+    );
+}
+
+#[test]
+fn bounds_of_a_clamp_are_ordered() {
+    edge(
+        |hi| clamp((-90, 90), (-5, hi), (-5, 90)),
+        -5,
+        -6,
+        "Attribute",
+    );
+}
+
+#[test]
+fn differences_from_the_bounds_of_a_clamp_must_not_wrap_in_the_field() {
+    // One side of 2^29 takes 30 bits; the other side may then have p - 2^30.
+    let (side, other) = (1 << 29, i32::try_from(P - (1 << 30)).unwrap());
+    let draft = |l: i32| clamp((l, side), (0, side), (0, side));
+    field_edge(draft, -other, -other - 1, "2^w + (c - L) <= p");
+    let draft = |h: i32| clamp((-side, h), (0, h), (0, h));
+    field_edge(draft, other, other + 1, "2^w + (H - c) <= p");
+    let draft = |l: i32| clamp((l, side), (l, 0), (l, 0));
+    field_edge(draft, -other, -other - 1, "2^w + (c - L) <= p");
+    let draft = |h: i32| clamp((-side, h), (-side, 0), (-side, 0));
+    field_edge(draft, other, other + 1, "2^w + (H - c) <= p");
 }
