@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from examples.zoo import ModelCase, Samples
 
-MAX_CALIBRATION = 32
+# The quantiser keeps every activation of every sample; large models would fill the memory.
+MAX_CALIBRATION_LARGE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,9 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # the base class ha
 
     def __init__(self, case: ModelCase, batch: int) -> None:
         samples = case.calibration()
-        count = min(MAX_CALIBRATION, num_samples(samples))
+        count = num_samples(samples)
+        if case.is_large:
+            count = min(MAX_CALIBRATION_LARGE, count)
         self._feeds = iter([repeat(samples, start, batch) for start in range(0, count, batch)])
 
     def get_next(self) -> Samples | None:
