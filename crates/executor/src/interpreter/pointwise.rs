@@ -14,6 +14,7 @@ impl Site<'_> {
                 usize::try_from(index).map_or(0, |index| self.constant(0, index))
             }
             Op::Shift { shift } => (self.at(0, k) + half(*shift)) >> shift,
+            &Op::Clamp { lo, hi } => self.at(0, k).max(lo.into()).min(hi.into()),
             Op::Add { coeff } => (0..coeff.len())
                 .map(|i| i64::from(coeff[i]) * self.broadcast(i, k))
                 .sum(),

@@ -3,8 +3,8 @@
 use std::arch::x86_64::{
     __m512i, __mmask16, _mm512_add_epi32, _mm512_cvtepi16_epi32, _mm512_i32gather_epi32,
     _mm512_mask_cvtepi32_storeu_epi16, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32,
-    _mm512_max_epi32, _mm512_min_epi32, _mm512_min_epu32, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sra_epi32, _mm512_srai_epi32, _mm512_srl_epi32,
+    _mm512_max_epi32, _mm512_min_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sra_epi32, _mm512_srai_epi32,
     _mm512_sub_epi32, _mm_cvtsi32_si128, _mm256_maskz_loadu_epi16,
 };
 
@@ -30,7 +30,8 @@ fn count(shift: u32) -> i32 {
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 #[inline]
 fn entries(table: &Table, index: __m512i) -> __m512i {
-    let index = _mm512_min_epu32(index, _mm512_set1_epi32(last_index(table)));
+    let index = _mm512_max_epi32(index, _mm512_setzero_si512());
+    let index = _mm512_min_epi32(index, _mm512_set1_epi32(last_index(table)));
     match table {
         Table::Narrow(entries) => {
             // SAFETY: indices are at most `last`, and one entry more is there to be read with it.
@@ -162,7 +163,7 @@ pub(super) unsafe fn lookup_below(
         // SAFETY: lanes beyond the end are masked.
         unsafe {
             let below = _mm512_sub_epi32(greatest, get(source, at, mask));
-            put(result, at, mask, entries(table, _mm512_srl_epi32(below, shift)));
+            put(result, at, mask, entries(table, _mm512_sra_epi32(below, shift)));
         }
     }
 }

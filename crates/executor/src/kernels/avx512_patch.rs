@@ -45,37 +45,66 @@ fn segments(bases: &[u32]) -> Option<([Segment; MAX_SEGMENTS], usize)> {
 /// `LANES` bases, and `packed` has `PAIR` elements for every two taps.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(super) unsafe fn pack(panel: Panel<'_>, packed: &mut [i16]) {
+    // Plain loops and functions, no closures: what passes through a generic function of the standard
+    // library is compiled without the features of this one.
     let image = panel.image.as_ptr();
-    let pairs = packed.chunks_exact_mut(PAIR).zip(panel.taps.chunks_exact(2));
-    if let Some((segments, count)) = segments(panel.bases) {
-        for (pair, taps) in pairs {
-            let [low, high] = [taps[0], taps[1]].map(|tap| {
-                let mut row: __m256i = _mm256_setzero_si256();
-                for segment in &segments[..count] {
-                    let start = image.wrapping_offset(segment.start + tap as isize);
-                    // SAFETY: the lanes of the segment are inside the image, the others are not read.
-                    row = unsafe { _mm256_mask_loadu_epi16(row, segment.lanes, start) };
-                }
-                _mm512_cvtepu16_epi32(row)
-            });
-            let value = _mm512_or_si512(low, _mm512_slli_epi32::<16>(high));
-            // SAFETY: a pair of rows has `PAIR` elements, 64 bytes.
-            unsafe { _mm512_storeu_si512(pair.as_mut_ptr().cast::<__m512i>(), value) };
-        }
-        return;
-    }
-    debug_assert!(panel.bases.len() == LANES);
+    let pairs = panel.taps.len() / 2;
+    debug_assert!(panel.bases.len() == LANES && packed.len() == pairs * PAIR);
+    let split = segments(panel.bases);
     // SAFETY: there are `LANES` bases.
     let bases = unsafe { _mm512_loadu_si512(panel.bases.as_ptr().cast::<__m512i>()) };
-    for (pair, taps) in pairs {
-        let [low, high] = [taps[0], taps[1]].map(|tap| {
-            let index = _mm512_add_epi32(bases, _mm512_set1_epi32(tap.cast_signed()));
-            // SAFETY: `base + tap` and the element after it are inside the image.
-            unsafe { _mm512_i32gather_epi32::<2>(index, image.cast::<i32>()) }
-        });
-        // The low halves of both: odd 16-bit lanes come from the second, shifted up.
-        let value = _mm512_mask_mov_epi16(low, 0xaaaa_aaaa, _mm512_slli_epi32::<16>(high));
+    for t in 0..pairs {
+        let (even, odd) = (panel.taps[2 * t], panel.taps[2 * t + 1]);
+        let value = match &split {
+            Some((segments, count)) => {
+                // SAFETY: the lanes of the segments are the positions of the panel.
+                let (low, high) = unsafe {
+                    (row(image, &segments[..*count], even), row(image, &segments[..*count], odd))
+                };
+                _mm512_or_si512(low, _mm512_slli_epi32::<16>(high))
+            }
+            None => {
+                // SAFETY: `base + tap` and the element after it are inside the image.
+                let low = unsafe { gather(image, bases, even) };
+                if odd == even + 1 {
+                    low
+                } else {
+                    // SAFETY: as above.
+                    let high = unsafe { gather(image, bases, odd) };
+                    // The low halves of both: odd 16-bit lanes come from the second, shifted up.
+                    _mm512_mask_mov_epi16(low, 0xaaaa_aaaa, _mm512_slli_epi32::<16>(high))
+                }
+            }
+        };
         // SAFETY: a pair of rows has `PAIR` elements, 64 bytes.
-        unsafe { _mm512_storeu_si512(pair.as_mut_ptr().cast::<__m512i>(), value) };
+        unsafe { _mm512_storeu_si512(packed.as_mut_ptr().add(t * PAIR).cast::<__m512i>(), value) };
     }
+}
+
+/// One tap of all positions, in the low halves of the lanes.
+///
+/// # Safety
+/// The processor has AVX-512; the lanes of the segments, moved by the tap, are inside the image.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+#[inline]
+unsafe fn row(image: *const i16, segments: &[Segment], tap: u32) -> __m512i {
+    let mut row: __m256i = _mm256_setzero_si256();
+    for segment in segments {
+        let start = image.wrapping_offset(segment.start + tap as isize);
+        // SAFETY: unmasked lanes are inside the image, the others are not read.
+        row = unsafe { _mm256_mask_loadu_epi16(row, segment.lanes, start) };
+    }
+    _mm512_cvtepu16_epi32(row)
+}
+
+/// One tap of all positions and the element after it, in the lanes.
+///
+/// # Safety
+/// The processor has AVX-512; `base + tap + 1` is inside the image for every base.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+#[inline]
+unsafe fn gather(image: *const i16, bases: __m512i, tap: u32) -> __m512i {
+    let index = _mm512_add_epi32(bases, _mm512_set1_epi32(tap.cast_signed()));
+    // SAFETY: promised by the caller.
+    unsafe { _mm512_i32gather_epi32::<2>(index, image.cast::<i32>()) }
 }

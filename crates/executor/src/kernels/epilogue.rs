@@ -38,8 +38,8 @@ impl Table {
     }
 
     /// Entry at an index which is moved inside if it is not.
-    pub(crate) fn entry(&self, index: u32) -> i32 {
-        let index = (index as usize).min(self.last());
+    pub(crate) fn entry(&self, index: i32) -> i32 {
+        let index = usize::try_from(index).unwrap_or(0).min(self.last());
         match self {
             Self::Narrow(entries) => entries[index].into(),
             Self::Wide(entries) => entries[index],
@@ -54,7 +54,7 @@ pub(crate) enum Map {
     Identity,
     /// `clamp(((x + round) >> shift) + add, lo, hi)`.
     Clamp { round: i32, shift: u32, add: i32, lo: i32, hi: i32 },
-    /// `table[((x + round) >> shift) + add]`.
+    /// `table[((x + round) >> shift) + add]`, the index being moved inside if it is not.
     Lookup { round: i32, shift: u32, add: i32, table: Table },
 }
 
@@ -68,7 +68,7 @@ impl Map {
                 (x.wrapping_add(*round) >> shift).wrapping_add(*add).clamp(*lo, *hi)
             }
             Self::Lookup { round, shift, add, table } => {
-                table.entry((x.wrapping_add(*round) >> shift).wrapping_add(*add).cast_unsigned())
+                table.entry((x.wrapping_add(*round) >> shift).wrapping_add(*add))
             }
         }
     }

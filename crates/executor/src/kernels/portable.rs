@@ -71,7 +71,7 @@ pub(super) fn lookup_below(
     source: Cells<'_>,
     result: &mut CellsMut<'_>,
 ) {
-    each(source, result, |x| table.entry(greatest.wrapping_sub(x).cast_unsigned() >> shift));
+    each(source, result, |x| table.entry(greatest.wrapping_sub(x) >> shift));
 }
 
 /// Applies a function to every element.

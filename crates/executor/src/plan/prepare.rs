@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use veridical_program::{ConstData, Graph, Node, Op, Program, TensorInfo, Window};
 
-use super::fusion::{Readers, map_of, widen};
+use super::fusion::{Readers, compose, map_of, widen};
 use super::{Keep, renames};
 use crate::kernels::epilogue::{Map, Table};
 use crate::kernels::vector::Norm;
@@ -38,23 +38,47 @@ pub(super) fn drafts(program: &Arc<Program>, readers: &Readers, keep: Keep) -> V
         }
         let tensor = graph.tensor_of_node(id);
         let site = Site { program, graph, node, result: &graph.tensors[tensor] };
-        let fused = (keep == Keep::Outputs && takes_map(&node.op)).then(|| {
-            let reader = readers.only(tensor)?;
-            let step = site.step(map_of(program, &graph.nodes[reader])?)?;
-            Some((reader, step))
-        });
-        let (tensor, step) = if let Some((reader, step)) = fused.flatten() {
-            absorbed[reader] = true;
-            (graph.tensor_of_node(reader), step)
+        let own = map_of(program, node).unwrap_or(Map::Identity);
+        let chain = if keep == Keep::Outputs && takes_map(&node.op) {
+            Chain::follow(program, readers, tensor, own.clone())
         } else {
-            let oracle = || -> Box<dyn Step> {
-                Box::new(Oracle { program: Arc::clone(program), node: id })
-            };
-            (tensor, site.step(Map::Identity).unwrap_or_else(oracle))
+            Chain { map: own.clone(), nodes: vec![] }
+        };
+        let oracle =
+            || -> Box<dyn Step> { Box::new(Oracle { program: Arc::clone(program), node: id }) };
+        let (tensor, step) = match (site.step(chain.map), chain.nodes.last()) {
+            (Some(step), Some(&last)) => {
+                chain.nodes.iter().for_each(|&reader| absorbed[reader] = true);
+                (graph.tensor_of_node(last), step)
+            }
+            (Some(step), None) => (tensor, step),
+            (None, _) => (tensor, oracle()),
         };
         drafts.push(Draft { node: id, tensor, operands: node.inputs.clone(), step });
     }
     drafts
+}
+
+/// Maps that follow a node, each the only reader of the one before.
+struct Chain {
+    map: Map,
+    nodes: Vec<usize>,
+}
+
+impl Chain {
+    fn follow(program: &Program, readers: &Readers, mut tensor: usize, mut map: Map) -> Self {
+        let graph = program.graph();
+        let mut nodes = vec![];
+        while let Some(reader) = readers.only(tensor)
+            && let Some(next) = map_of(program, &graph.nodes[reader])
+            && let Some(both) = compose(&map, &next)
+        {
+            map = both;
+            nodes.push(reader);
+            tensor = graph.tensor_of_node(reader);
+        }
+        Self { map, nodes }
+    }
 }
 
 /// Whether the step of an operation can map its results before it stores them.
@@ -68,6 +92,9 @@ fn takes_map(op: &Op) -> bool {
             | Op::Add { .. }
             | Op::Affine
             | Op::Mul
+            | Op::Table { .. }
+            | Op::Shift { .. }
+            | Op::Clamp { .. }
     )
 }
 
@@ -108,8 +135,7 @@ impl<'a> Site<'a> {
             Op::Conv { window, groups } => self.conv(*window, *groups, map),
             Op::Matmul { transpose_b } => self.product(*transpose_b, None, map),
             Op::WeightedMean => self.product(false, Some(self.info(1).lo), map),
-            Op::Table { .. } | Op::Shift { .. } => {
-                let map = map_of(self.program, self.node)?;
+            Op::Table { .. } | Op::Shift { .. } | Op::Clamp { .. } => {
                 Some(Box::new(MapStep { map, len: self.result.len() }))
             }
             Op::Add { coeff } => Some(self.add(coeff, map)),
