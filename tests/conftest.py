@@ -43,26 +43,16 @@ def criterion(record_property: Callable[[str, object], None]) -> acceptance.Reco
     return record
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
-    """Print the acceptance table if the acceptance tests were asked for."""
-    if config.option.markexpr != "accept":
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the acceptance table at the end of a full campaign, and keep it as data."""
+    if not FULL_CAMPAIGN:
         return
     reports = [
         report
         for outcome in ("passed", "failed", "error", "skipped")
         for report in terminalreporter.stats.get(outcome, [])
-        if getattr(report, "when", "call") == "call" or outcome != "passed"
     ]
-    lines = [
-        line
-        for report in sorted(reports, key=lambda report: str(report.nodeid))
-        for line in acceptance.lines_of(
-            getattr(report, "user_properties", []),
-            report.nodeid,
-            report.outcome,
-            getattr(report, "duration", 0.0),
-        )
-    ]
+    lines = acceptance.lines_of(reports)
     terminalreporter.ensure_newline()
-    acceptance.show(lines, Console(file=terminalreporter._tw._file, width=140))
+    acceptance.show(lines, Console(file=terminalreporter._tw._file, width=150))
     acceptance.write(lines, ROOT / "out" / "acceptance.json")

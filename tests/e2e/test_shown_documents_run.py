@@ -31,9 +31,7 @@ def folder(tmp_path: Path) -> Path:
     model = onnx.load(MODEL)
     old, shown = model.graph.input[0].name, "x"  # as the documents call it
     for node in model.graph.node:
-        node.input[:] = [
-            shown if name == model.graph.input[0].name else name for name in node.input
-        ]
+        node.input[:] = [shown if name == old else name for name in node.input]
     model.graph.input[0].name = shown
     onnx.save(model, tmp_path / "model.onnx")
     np.savez(tmp_path / "samples.npz", x=samples)
