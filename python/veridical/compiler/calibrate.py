@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -74,12 +75,34 @@ def chunks(
         yield {name: array[start : start + size] for name, array in samples.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What calibration saw of one tensor."""
+
+    low: float
+    high: float
+    rms: float
+    """Root mean square."""
+
+    @property
+    def reach(self) -> float:
+        """Greatest magnitude, never zero."""
+        return max(-self.low, self.high, 1e-12)
+
+    @property
+    def crest(self) -> float:
+        """Greatest magnitude over root mean square: how much of the range is rarely used."""
+        return self.reach / max(self.rms, self.reach * 1e-6)
+
+
 def calibrate(
     graph: FloatGraph, samples: dict[str, NDArray[np.generic]], *, progress: bool = True
-) -> dict[str, tuple[float, float]]:
-    """Run the float graph on every sample and return the range of each tensor."""
+) -> dict[str, Spread]:
+    """Run the float graph on every sample and return the spread of each tensor."""
     evaluator = FloatEvaluator(graph)
     ranges: dict[str, tuple[float, float]] = {}
+    squares: dict[str, float] = {}
+    sizes: dict[str, int] = {}
     count = len(next(iter(samples.values())))
     with stage("calibrating", count, enabled=progress) as advance:
         for part in chunks(graph, samples):
@@ -91,7 +114,13 @@ def calibrate(
                 if name in ranges:
                     low, high = min(low, ranges[name][0]), max(high, ranges[name][1])
                 ranges[name] = (low, high)
+                flat = finite.reshape(-1).astype(np.float64, copy=False)
+                squares[name] = squares.get(name, 0.0) + float(np.dot(flat, flat))
+                sizes[name] = sizes.get(name, 0) + flat.size
             advance(len(next(iter(part.values()))))
-    for name in graph.shapes:
-        ranges.setdefault(name, (0.0, 0.0))
-    return ranges
+    return {
+        name: Spread(*ranges[name], (squares[name] / sizes[name]) ** 0.5)
+        if name in ranges
+        else Spread(0.0, 0.0, 0.0)
+        for name in graph.shapes
+    }

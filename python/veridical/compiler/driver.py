@@ -66,20 +66,25 @@ def compile_model(
     settings = parse(precision)
     path = Path(model)
     ranges = dict(input_ranges or {})
-    graph = frontend.load(path, dims=dims, integer_ranges=_integer_ranges(calibration, ranges))
+    imported = frontend.import_model(
+        path,
+        dims={**_dims_of(calibration), **(dims or {})},
+        integer_ranges=_integer_ranges(calibration, ranges),
+    )
+    graph = imported.graph
     samples = as_mapping(graph, calibration)
     first = {name: array[:_FRONTEND_SAMPLES] for name, array in samples.items()}
-    notes = frontend.check_against_onnxruntime(graph, path, first)
+    deviations = frontend.check_against_onnxruntime(graph, imported.model, first)
     rewrite.pool_before_activation(graph)
     calibrated = calibration_module.calibrate(graph, samples, progress=progress)
     low = lower(graph, calibrated, settings, ranges)
     builder, ids = low.builder.pruned()
-    source = hashlib.sha256(path.read_bytes()).hexdigest()
+    source = hashlib.sha256(imported.source).hexdigest()
     program = Program.build(
         builder.graph_json(salted=closed),
         builder.consts,
         salt=secrets.token_bytes(32) if closed else None,
-        aliases={"onnx-sha256": source},
+        aliases={"onnx": f"sha256:{source}"},
     )
     chosen = samples if test is None else as_mapping(graph, test)
     chosen = {name: array[:_MEASURED_SAMPLES] for name, array in chosen.items()}
@@ -104,7 +109,7 @@ def compile_model(
         num_tables=len(tables),
         table_rows=sum(len(table) for table in tables),
         weight_elements=sum(weight.size for weight in weights),
-        notes=notes,
+        notes=[str(deviation) for deviation in deviations],
     )
     return Compiled(program=program, report=result)
 
@@ -129,6 +134,18 @@ def compile(  # noqa: A001  (the public verb of the package)
         closed=closed,
         progress=progress,
     ).program
+
+
+def _dims_of(samples: Samples) -> dict[str, int]:
+    """Return the item dimensions that samples by name show, for axes that the model leaves open."""
+    if isinstance(samples, np.ndarray):
+        return {}
+    return {
+        f"{name}[{axis}]": size
+        for name, array in samples.items()
+        for axis, size in enumerate(np.shape(array))
+        if axis > 0
+    }
 
 
 def _integer_ranges(

@@ -11,6 +11,10 @@ P = 2**31 - 2**24 + 1
 """KoalaBear prime: the field a proof works in."""
 M = (P - 1) // 2
 """Greatest magnitude that any tensor may reach (no-wrap rule)."""
+SHIFTABLE = 2**29 - 2**16
+"""Greatest magnitude of a tensor that a `shift` may still take: `2^w 2^shift <= p`."""
+ORDERABLE_SPAN = P - 2**30
+"""Widest range whose elements can be compared: its span plus the next power of two is within p."""
 NARROW_LOW, NARROW_HIGH = -(2**15), 2**15 - 1
 """Range of operands of multiply-accumulate ops."""
 MAX_TABLE_ROWS = 65536

@@ -74,9 +74,13 @@ class CompileReport:
     weight_elements: int = 0
     notes: list[str] = field(default_factory=list)
 
+    def to_value(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return asdict(self)
+
     def to_json(self) -> str:
         """Return the report as indented JSON."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+        return json.dumps(self.to_value(), indent=1, sort_keys=True)
 
     def save(self, path: Path) -> None:
         """Write the report beside the program."""

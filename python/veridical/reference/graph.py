@@ -69,6 +69,7 @@ OPS: Mapping[str, OpSchema] = {
     "matmul": _schema((2, 2), transpose_b=INTEGER),
     "table": _schema((1, 1), ("table",), first=INTEGER, round=INTEGER, shift=INTEGER),
     "shift": _schema((1, 1), shift=INTEGER),
+    "clamp": _schema((1, 1), hi=INTEGER, lo=INTEGER),
     "add": _schema((1, MAX_OPERANDS), coeff=INTEGERS),
     "affine": _schema((1, 1), ("weight", "weight")),
     "mul": _schema((2, 2)),

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from veridical.compiler.builder import ProgramBuilder
 from veridical.compiler.lower import add, elementwise, layout, multiply, normal, reduce
-from veridical.compiler.lower.context import Lowering, Value
+from veridical.compiler.lower.context import Lowering
+from veridical.compiler.lower.value import Value
 from veridical.errors import UnsupportedOpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from veridical.compiler.calibrate import Spread
     from veridical.compiler.ir import FloatGraph, FloatNode, GraphInput
     from veridical.compiler.precision import Precision
 
@@ -50,7 +52,7 @@ _MAX_DECODE_MUL = 2**22
 
 def lower(
     graph: FloatGraph,
-    calibrated: dict[str, tuple[float, float]],
+    calibrated: dict[str, Spread],
     precision: Precision,
     input_ranges: Mapping[str, tuple[float, float]],
 ) -> Lowering:
@@ -92,7 +94,8 @@ def _add_input(
         )
         return Value(tensor=tensor, exponent=0)
     margin = low.precision.input_margin
-    least, greatest = low.calibrated[entry.name]
+    spread = low.calibrated[entry.name]
+    least, greatest = spread.low, spread.high
     least = least * margin if least < 0 else least / margin
     greatest = greatest * margin if greatest > 0 else greatest / margin
     if entry.name in input_ranges:

@@ -11,7 +11,8 @@ import numpy as np
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
 from veridical.compiler import ranges
-from veridical.compiler.lower.context import Value
+from veridical.compiler.lower.requantise import requantise
+from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ def _operand(low: Lowering, name: str, coefficient: float) -> tuple[Value, int]:
         return replace(value, gain=Fraction(1), exponent=value.exponent - _log2(factor)), sign
     bare = replace(value, gain=Fraction(1))
     reach = low.inner_reach(name, value) * abs(coefficient)
-    scaled = low.table(
-        bare, ex.scaled(factor), name=name, bits=15, reach=reach, piecewise_linear=False
-    )
+    scaled = requantise(low, name, bare, ex.scaled(factor), bits=15, reach=reach)
     return scaled, sign
 
 
@@ -83,12 +82,14 @@ def add(low: Lowering, node: FloatNode) -> None:
     finest = max(value.exponent + (14 if value.factor is not None else 0) for value, _ in terms)
     plain = [value.exponent for value, _ in terms if value.factor is None]
     exponent = max(plain) if plain else finest
+    users = low.consumers.get(node.output, [])
+    limit = modulus.SHIFTABLE if any(u.op in ("Add", "MaxPool") for u in users) else modulus.M
     while True:
         parts = [_range_at(low, value, exponent) for value, _ in terms]
         bounds = ranges.scaled_sum(
             [(sign * c, r) for (_, sign), (c, r) in zip(terms, parts, strict=True)]
         )
-        fits = bounds[0] >= -modulus.M and bounds[1] <= modulus.M
+        fits = bounds[0] >= -limit and bounds[1] <= limit
         each = all(
             c.bit_length() <= _MAX_COEFFICIENT_BITS and max(-r[0], r[1]) <= modulus.M
             for c, r in parts

@@ -1,6 +1,6 @@
 """State of a lowering: values, widths, and requantisation.
 
-A float tensor `t` becomes a `Value`: `real = gain * integer * 2^-exponent`. Every step is a power of
+A float tensor `t` becomes a `Value`: `real = gain * integer * 2^-exponent`. Steps are powers of
 two, so that sums are exact and tables are shared; `gain` is a constant factor that waits for the
 next table, weight or decoding to absorb it. An `Affine` whose consumer can absorb it waits too.
 """
@@ -9,43 +9,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import ceil, floor, log2
+from math import floor, log2
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
+from veridical.compiler.lower.requantise import requantise
+from veridical.compiler.lower.value import Value
 from veridical.compiler.tables import TablePool
-from veridical.errors import CompileError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from veridical.compiler.builder import ProgramBuilder, Tensor
+    from veridical.compiler.calibrate import Spread
     from veridical.compiler.ir import FloatGraph, FloatNode
     from veridical.compiler.precision import Precision
     from veridical.compiler.ranges import Range
 
 LAYOUT: Final = frozenset({"Reshape", "Transpose", "Expand", "Concat", "Slice", "Pad"})
+_MULTIPLY: Final = frozenset({"Linear", "Conv", "MatMul", "Mul", "WeightedMean"})
 _SMALL_PRODUCTS: Final = 8
+_NUMERATOR_BITS: Final = 10
 _LOG_M: Final = log2(modulus.M)
 _LOG_P: Final = log2(modulus.P)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Value:
-    """Integers that stand for a float tensor: `real = gain * integer * 2^-exponent`.
-
-    With `factor` and `offset` set, `real = factor * (gain * integer * 2^-exponent) + offset`,
-    broadcast: an affine map that has not been emitted yet.
-    """
-
-    tensor: int
-    exponent: int
-    gain: Fraction = Fraction(1)
-    factor: NDArray[np.float64] | None = None
-    offset: NDArray[np.float64] | None = None
 
 
 @dataclass(slots=True)
@@ -55,8 +44,8 @@ class Lowering:
     graph: FloatGraph
     builder: ProgramBuilder
     precision: Precision
-    calibrated: dict[str, tuple[float, float]]
-    """Least and greatest value of every float tensor over the calibration samples."""
+    calibrated: dict[str, Spread]
+    """What calibration saw of every float tensor."""
     values: dict[str, Value] = field(default_factory=dict)
     pool: TablePool = field(default_factory=TablePool)
     consumers: dict[str, list[FloatNode]] = field(default_factory=dict)
@@ -86,8 +75,18 @@ class Lowering:
 
     def reach(self, name: str) -> float:
         """Return the greatest magnitude seen in calibration (never zero)."""
-        low, high = self.calibrated[name]
-        return max(abs(low), abs(high), 1e-12)
+        return self.calibrated[name].reach
+
+    def real_reach(self, name: str) -> float | None:
+        """Return the worst-case magnitude of a tensor in real units; None if not lowered yet."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if value.factor is not None:
+            exponent = self.affine_exponent(value, limit=modulus.M)
+            return self.affine_range(value, exponent)[1] * 2.0**-exponent
+        low, high = self.tensor(value).range
+        return float(max(-low, high) * abs(value.gain)) * 2.0**-value.exponent
 
     def is_output(self, name: str) -> bool:
         """Whether the tensor is a model output."""
@@ -111,10 +110,10 @@ class Lowering:
 
     def _weight_budget(self, node: FloatNode, name: str) -> int:
         weight = node.params["weight"].reshape(node.params["weight"].shape[0], -1)
-        low, high = self.calibrated[name]
+        spread = self.calibrated[name]
         positive = np.maximum(weight, 0).sum(axis=1)
         negative = np.maximum(-weight, 0).sum(axis=1)
-        if low >= 0 or high <= 0:
+        if spread.low >= 0 or spread.high <= 0:
             row_sum = float(np.maximum(positive, negative).max())
         else:
             row_sum = float((positive + negative).max())
@@ -122,7 +121,21 @@ class Lowering:
         budget = _LOG_M - log2(max(ratio, 1.0)) - 0.2
         if self.precision.activation_bits < 15:  # noqa: PLR2004  (a forced width keeps it)
             return self.precision.activation_bits
-        return max(8, min(15, round(budget / 2 + 0.25)))
+        reach = max(float(np.abs(weight).max()), 1e-30)
+        crest = reach / max(float(np.sqrt(np.mean(weight**2))), reach * 1e-6)
+        tilt = (log2(spread.crest) - log2(crest)) / 2
+        return max(8, min(15, round(budget / 2 + tilt + 0.25)))
+
+    def final_consumers(self, name: str) -> list[FloatNode]:
+        """Return what a tensor feeds, looking through layout ops."""
+        found = []
+        for node in self.consumers.get(name, []):
+            found += self.final_consumers(node.output) if node.op in LAYOUT else [node]
+        return found
+
+    def wants_narrow(self, name: str) -> bool:
+        """Whether a consumer multiplies the tensor."""
+        return any(node.op in _MULTIPLY for node in self.final_consumers(name))
 
     def softmax_of(self, name: str) -> FloatNode | None:
         """Return the Softmax that a tensor feeds, through layout and nothing else."""
@@ -150,7 +163,10 @@ class Lowering:
         if producer is not None and self.is_deferred_softmax(producer):
             if name == node.inputs[0]:
                 return 15
-            width = floor((_LOG_P - log2(inner)) / 2)  # 2^width * inner * E <= p
+            # 2^width * inner * E <= p: ten bits of the numerator E are enough, the rest goes to
+            # the values, whose step is also that of the result.
+            room = _LOG_P - log2(inner)
+            width = round(room - max(_NUMERATOR_BITS, room / 2 - 2))
             return min(self.precision.activation_bits, width - 1)
         if self.softmax_of(node.output) is not None:
             total = _LOG_P - 2.0 - log2(inner)  # spread of the scores plus the table: 4 H <= p
@@ -163,72 +179,6 @@ class Lowering:
         return self._producers.get(name)
 
     # ---- emitting --------------------------------------------------------------------------
-
-    def table(
-        self,
-        value: Value,
-        function: ex.Expression,
-        *,
-        name: str,
-        bits: int,
-        reach: float,
-        piecewise_linear: bool,
-    ) -> Value:
-        """Apply a function of one variable through an S-LUT and return a narrow value.
-
-        The result has at most `bits` magnitude bits and covers `reach`.
-        """
-        tensor = self.tensor(value)
-        low, high = tensor.range
-        if value.gain != 1:
-            function = ex.compose(function, ex.scaled(value.gain))
-        out_exponent = self.fit_exponent(reach, bits)
-        extra = 0 if piecewise_linear else 2
-        shift = max(0, min(16, value.exponent - out_exponent - extra))
-        rows_cap = 1 << self.precision.table_bits
-        while True:
-            first, last = modulus.shift_round(low, shift), modulus.shift_round(high, shift)
-            if last - first < rows_cap and (last - first + 1) << shift <= modulus.P:
-                break
-            shift += 1
-            if shift > 16:  # noqa: PLR2004
-                msg = f"{name}: range [{low}, {high}] does not fit a table"
-                raise CompileError(msg)
-        index_exponent = value.exponent - shift
-        if function.is_identity() or function.is_relu() or function.is_clip() is not None:
-            # A slope of at most one: an output step below the index step would say nothing.
-            out_exponent = min(out_exponent, index_exponent)
-        elif piecewise_linear:
-            out_exponent = min(out_exponent, index_exponent + 1)
-        clamp = (-(1 << bits), (1 << bits) - 1)
-        if self.is_small:
-            # Tables are not shared, so a tight clamp costs nothing and leaves the next weight room.
-            most = ceil(reach * 2.0**out_exponent)
-            clamp = (max(clamp[0], -most), min(clamp[1], most))
-        if (
-            function.is_identity()
-            and index_exponent == out_exponent
-            and shift > 0
-            and clamp[0] <= first
-            and last <= clamp[1]
-        ):
-            emitted = self.builder.emit(
-                "shift", [value.tensor], tensor.shape, (first, last), shift=shift, source=name
-            )
-            return Value(tensor=emitted, exponent=out_exponent)
-        group, bounds = self.pool.add_site(
-            function,
-            indices=(first, last),
-            shift=shift,
-            index_exponent=index_exponent,
-            output_exponent=out_exponent,
-            clamp=clamp,
-        )
-        emitted = self.builder.emit(
-            "table", [value.tensor], tensor.shape, bounds, shift=shift, first=0, round=1, source=name
-        )  # fmt: skip
-        group.sites.append(self.builder.nodes[-1])
-        return Value(tensor=emitted, exponent=out_exponent)
 
     def fit_exponent(self, reach: float, bits: int) -> int:
         """Return the finest exponent at which `reach` fits `bits` magnitude bits."""
@@ -251,9 +201,7 @@ class Lowering:
             # The gain stays outside: requantisation does not see it.
             bare = replace(value, gain=Fraction(1))
             reach = self.inner_reach(name, value) / float(abs(value.gain))
-            result = self.table(
-                bare, ex.identity(), name=name, bits=bits, reach=reach, piecewise_linear=True
-            )
+            result = requantise(self, name, bare, ex.identity(), bits=bits, reach=reach)
             self._narrowed[key] = replace(result, gain=value.gain)
         return self._narrowed[key]
 
@@ -269,13 +217,8 @@ class Lowering:
             )
         key = (value.tensor, value.gain)
         if key not in self._settled:
-            self._settled[key] = self.table(
-                value,
-                ex.identity(),
-                name=name,
-                bits=15,
-                reach=self.inner_reach(name, value),
-                piecewise_linear=False,
+            self._settled[key] = requantise(
+                self, name, value, ex.identity(), bits=15, reach=self.inner_reach(name, value)
             )
         return self._settled[key]
 

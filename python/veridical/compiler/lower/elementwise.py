@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veridical.compiler.lower.context import Value
+from veridical.compiler.lower.requantise import requantise
+from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError
 
 if TYPE_CHECKING:
     from veridical.compiler import expression as ex
     from veridical.compiler.ir import FloatNode
     from veridical.compiler.lower.context import Lowering
+
+
+_WIDE_BITS = 20
 
 
 def unary(low: Lowering, node: FloatNode) -> None:
@@ -31,14 +35,10 @@ def unary(low: Lowering, node: FloatNode) -> None:
     finite = image[np.isfinite(image)]
     worst = float(finite.max()) if finite.size else low.reach(node.output)
     reach = min(low.reach(node.output) * low.precision.inner_margin, max(worst, 1e-12))
-    low.values[node.output] = low.table(
-        value,
-        function,
-        name=node.output,
-        bits=bits,
-        reach=reach,
-        piecewise_linear=function.is_piecewise_linear(),
-    )
+    if not low.wants_narrow(node.output) and low.precision.activation_bits >= 15:  # noqa: PLR2004
+        # Nothing multiplies the result: it may be wide, so it need not saturate.
+        bits, reach = _WIDE_BITS, max(worst, 1e-12)
+    low.values[node.output] = requantise(low, name, value, function, bits=bits, reach=reach)
 
 
 def _integer_unary(low: Lowering, node: FloatNode, fn: ex.Expression, value: Value) -> None:

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import floor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
 from veridical.compiler import ranges
-from veridical.compiler.lower.context import LAYOUT, Value
+from veridical.compiler.lower.requantise import requantise
+from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError
 
 if TYPE_CHECKING:
     from veridical.compiler.ir import FloatNode
     from veridical.compiler.lower.context import Lowering
 
-_MULTIPLY: Final = frozenset({"Linear", "Conv", "MatMul", "Mul", "WeightedMean"})
-
-
-def wants_narrow(low: Lowering, name: str) -> bool:
-    """Whether a consumer, through layout ops, multiplies the tensor."""
-    for node in low.consumers.get(name, []):
-        if node.op in _MULTIPLY:
-            return True
-        if node.op in LAYOUT and wants_narrow(low, node.output):
-            return True
-    return False
-
 
 def _operand(low: Lowering, node: FloatNode) -> Value:
     name = node.inputs[0]
-    if wants_narrow(low, node.output) and node.output not in low.graph.integers:
+    if low.wants_narrow(node.output) and node.output not in low.graph.integers:
         return low.narrow(name, low.operand_bits(node.output))
     return low.emitted(name)
 
@@ -108,12 +97,12 @@ def concat(low: Lowering, node: FloatNode) -> None:
 def _aligned(low: Lowering, node: FloatNode) -> list[Value]:
     values = [low.emitted(name) for name in node.inputs]
     same = {(value.exponent, value.gain) for value in values}
-    if len(same) == 1 and not wants_narrow(low, node.output):
+    if len(same) == 1 and not low.wants_narrow(node.output):
         return values
     bits = low.operand_bits(node.output)
     reach = max(low.inner_reach(n, v) for n, v in zip(node.inputs, values, strict=True))
     narrowed = [
-        low.table(v, ex.identity(), name=n, bits=bits, reach=reach, piecewise_linear=True)
+        requantise(low, n, v, ex.identity(), bits=bits, reach=reach)
         for n, v in zip(node.inputs, values, strict=True)
     ]
     target = min(value.exponent for value in narrowed)

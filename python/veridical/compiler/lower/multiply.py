@@ -11,7 +11,7 @@ import numpy as np
 
 from veridical.compiler import field as modulus
 from veridical.compiler import ranges
-from veridical.compiler.lower.context import Value
+from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from veridical.compiler.lower.context import Lowering
     from veridical.compiler.ranges import Range
 
-_RESIDUAL_SHARE = 4
-"""A product that feeds a sum leaves room for the other operands: bound M / 4."""
 SOFTMAX_LIMIT = modulus.M // 2 - 2**15
 """Logits: spread plus exponential table stay within p (spec/v1/program.md, section 4.9)."""
 _LEAST_OPERAND_BITS = 7
@@ -90,7 +88,7 @@ def _quantise(
     rows = weight.reshape(weight.shape[0], -1) * float(value.gain)
     reach = float(np.abs(rows).max())
     bits = low.precision.weight_bits
-    limit, is_free = _limit(low, node)
+    limit, beside, is_free = _limit(low, node)
     row_norm = low.tensor(value).row_norm if node.op == "Linear" else None
     top = (1 << bits) - 1
     scale = 2.0 ** low.fit_exponent(reach, bits)
@@ -102,7 +100,7 @@ def _quantise(
         magnitude = float(np.abs(b).max(initial=0))
         if magnitude <= limit:
             bounds = ranges.linear(w, b.astype(np.int64), x_range, row_norm)
-            magnitude = float(max(-bounds[0], bounds[1]))
+            magnitude = float(max(-bounds[0], bounds[1])) + beside * 2.0**value.exponent * scale
             if magnitude <= limit:
                 break
         if is_free:
@@ -123,14 +121,31 @@ def _quantise(
     return w.reshape(weight.shape), b.astype(np.int64), result, bounds
 
 
-def _limit(low: Lowering, node: FloatNode) -> tuple[int, bool]:
-    """Return the bound of the accumulator, and whether its step need not be a power of two."""
-    users = {user.op for user in low.consumers.get(node.output, [])}
-    if "Add" in users:
-        return modulus.M // _RESIDUAL_SHARE, False
-    limit = SOFTMAX_LIMIT if "Softmax" in users else modulus.M
+def _limit(low: Lowering, node: FloatNode) -> tuple[int, float, bool]:
+    """Return what consumers demand of an accumulator.
+
+    The bound of its magnitude, a real magnitude to leave room for beside it, and whether its step
+    need not be a power of two.
+    """
+    users = low.final_consumers(node.output)
+    kinds = {user.op for user in users}
+    if "Add" in kinds:
+        others = [
+            low.real_reach(name)
+            for user in users
+            if user.op == "Add"
+            for name in user.inputs
+            if name != node.output
+        ]
+        known = [reach for reach in others if reach is not None]
+        if len(known) < len(others):
+            return modulus.M // 4, 0.0, False
+        return modulus.SHIFTABLE, sum(known), False
+    limit = SOFTMAX_LIMIT if "Softmax" in kinds else modulus.M
+    if kinds & {"MaxPool", "ReduceMax", "Unary"}:
+        limit = modulus.ORDERABLE_SPAN // 2
     # A table or a decoding absorbs any factor; sums and shared tables want powers of two.
-    return limit, low.is_small and users <= {"Unary", "Softmax"}
+    return limit, 0.0, low.is_small and kinds <= {"Unary", "Softmax"}
 
 
 def _weight_consts(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
 from veridical.compiler.expression import round_table
-from veridical.compiler.lower.context import Value
 from veridical.compiler.lower.multiply import SOFTMAX_LIMIT
+from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError, UnsupportedOpError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veridical.compiler import field as modulus
-from veridical.compiler.lower.context import Value
+from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError
 
 if TYPE_CHECKING:
@@ -118,9 +118,12 @@ def reduce_max(low: Lowering, node: FloatNode) -> None:
 
 
 def _ordered(low: Lowering, name: str) -> Value:
-    """Return a value whose integers order as its reals do."""
+    """Return a value whose integers order as its reals do, and can be compared."""
     value = low.emitted(name)
-    return value if value.gain > 0 else low.settled(name)
+    if value.gain < 0:
+        return low.settled(name)
+    least, greatest = low.tensor(value).range
+    return value if greatest - least <= modulus.ORDERABLE_SPAN else low.narrow(name, 15)
 
 
 def argmax(low: Lowering, node: FloatNode) -> None:

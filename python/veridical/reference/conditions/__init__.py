@@ -34,6 +34,7 @@ _RULES: Mapping[str, Callable[[NodeView], Derived]] = {
     "matmul": product.matmul,
     "table": lookup.table,
     "shift": lookup.shift,
+    "clamp": lookup.clamp,
     "softmax_numerator": lookup.softmax_numerator,
     "add": elementwise.add,
     "affine": elementwise.affine,

@@ -1,4 +1,4 @@
-"""Conditions of `table`, `shift` and `softmax_numerator`.
+"""Conditions of `table`, `shift`, `clamp` and `softmax_numerator`.
 
 Spec: spec/v1/program.md, sections 4.4, 4.5 and 4.9.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from veridical.errors import InternalError
 from veridical.reference.conditions.view import Derived, NodeView, bit_width, half, rounded_shift
-from veridical.reference.graph import FIELD_PRIME
+from veridical.reference.graph import FIELD_PRIME, MAX_MAGNITUDE
 
 MAX_SHIFT = 16
 
@@ -44,6 +44,29 @@ def shift(view: NodeView) -> Derived:
         f"2^{width} times 2^{amount} exceeds p",
     )
     return Derived(shape=x.shape, bounds=(low, high))
+
+
+def clamp(view: NodeView) -> Derived:
+    """Derive a clamp; a bound that the range crosses must leave true differences."""
+    (x,) = view.operands
+    least = view.require_between("lo", -MAX_MAGNITUDE, MAX_MAGNITUDE)
+    greatest = view.require_between("hi", least, MAX_MAGNITUDE)
+    _require_crossing(view, least, x.lo, x.hi)
+    low, high = max(x.lo, least), max(x.hi, least)
+    _require_crossing(view, greatest, low, high)
+    return Derived(shape=x.shape, bounds=(min(low, greatest), min(high, greatest)))
+
+
+def _require_crossing(view: NodeView, bound: int, low: int, high: int) -> None:
+    if not low < bound < high:
+        return
+    above, below = high - bound, bound - low
+    for wide, other in ((above, below), (below, above)):
+        view.require(
+            (1 << bit_width(wide)) + other <= FIELD_PRIME,
+            "clamp_range",
+            f"the distances {above} and {below} from {bound} exceed p",
+        )
 
 
 def softmax_numerator(view: NodeView) -> Derived:

@@ -16,6 +16,7 @@ from veridical.reference.graph import FIELD_PRIME
 def max_pool(view: NodeView) -> Derived:
     """Derive the maximum over a window."""
     (x,) = view.operands
+    _require_difference(view, x.lo, x.hi)
     return Derived(shape=_pooled_shape(view), bounds=(x.lo, x.hi))
 
 
@@ -38,7 +39,18 @@ def reduce_sum(view: NodeView) -> Derived:
 def reduce_max(view: NodeView) -> Derived:
     """Derive the maximum over some axes."""
     (x,) = view.operands
+    _require_difference(view, x.lo, x.hi)
     return Derived(shape=_reduced(view)[0], bounds=(x.lo, x.hi))
+
+
+def _require_difference(view: NodeView, low: int, high: int) -> None:
+    """A maximum is pinned by differences that are true integers in the field."""
+    spread = high - low
+    view.require(
+        spread + (1 << bit_width(spread)) <= FIELD_PRIME,
+        "max_spread",
+        f"a spread of {spread} leaves no room for differences",
+    )
 
 
 def argmax(view: NodeView) -> Derived:

@@ -22,6 +22,7 @@ _OPS: Mapping[str, Callable[[Call], Integers]] = {
     "matmul": product.matmul,
     "table": lookup.table,
     "shift": lookup.shift,
+    "clamp": lookup.clamp,
     "softmax_numerator": lookup.softmax_numerator,
     "add": elementwise.add,
     "affine": elementwise.affine,

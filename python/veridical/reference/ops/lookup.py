@@ -1,4 +1,4 @@
-"""`table`, `shift` and `softmax_numerator`.
+"""`table`, `shift`, `clamp` and `softmax_numerator`.
 
 Spec: spec/v1/program.md, sections 4.4, 4.5 and 4.9.
 """
@@ -30,6 +30,13 @@ def shift(call: Call) -> Integers:
     (x,) = call.operands
     amount = call.integers["shift"]
     return (x.astype(np.int64) + (1 << (amount - 1))) >> amount
+
+
+def clamp(call: Call) -> Integers:
+    """Bring every element between two bounds."""
+    (x,) = call.operands
+    result: Integers = np.clip(x.astype(np.int64), call.integers["lo"], call.integers["hi"])
+    return result
 
 
 def softmax_numerator(call: Call) -> Integers:

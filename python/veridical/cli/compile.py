@@ -1,0 +1,126 @@
+"""`veridical compile`: an ONNX model becomes an integer program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from veridical.cli.console import emit, emit_json, terminal
+from veridical.cli.exit_codes import ExitCode
+from veridical.cli.samples import load_samples
+from veridical.errors import InputError
+
+__all__ = ["compile_"]
+
+
+def compile_(
+    model: Path,
+    *,
+    calibration: Path,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    test: Path | None = None,
+    precision: Literal["auto", "int8", "int16"] = "auto",
+    dim: Annotated[list[str] | None, Parameter(negative="")] = None,
+    input_range: Annotated[list[str] | None, Parameter(negative="")] = None,
+    closed: Annotated[bool, Parameter(negative="")] = False,
+    picture: Path | None = None,
+    layers: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> ExitCode:
+    """Compile an ONNX model into the canonical integer program, and measure what that costs.
+
+    Writes the program, its verifier key (the same without weights) and the report beside it.
+
+    Parameters
+    ----------
+    model
+        The ONNX file, opset 11 to 23.
+    calibration
+        Representative inputs: .npz by input name, or .npy or .csv for one input; first axis counts.
+    out
+        The program file; MODEL.vprog where it is not given.
+    test
+        Inputs for the accuracy figures; the calibration samples where it is not given.
+    precision
+        auto takes the finest widths that cannot wrap.
+    dim
+        Size of a symbolic dimension, NAME=SIZE; batch dimensions are 1 by themselves.
+    input_range
+        Declared range of an input in place of the calibrated one, NAME=LOW:HIGH.
+    closed
+        Salt the weight commitment, so that publishing it reveals nothing about the weights.
+    picture
+        Draw the error of every layer into this PNG file.
+    layers
+        Show every layer, not only the outputs.
+    json
+        Print the report as data.
+    """
+    from veridical.compiler import compile_model, show
+
+    compiled = compile_model(
+        model,
+        calibration=load_samples(calibration),
+        test=None if test is None else load_samples(test),
+        precision=precision,
+        dims=_sizes(dim or []),
+        input_ranges=_ranges(input_range or []),
+        closed=closed,
+    )
+    program, report = compiled.program, compiled.report
+    target = out or model.with_suffix(".vprog")
+    program.save(target)
+    program.save(target.with_suffix(".vkey"), vkey=True)
+    report.save(target.with_suffix(".report.json"))
+    if picture is not None:
+        show.draw(report, picture)
+    if json:
+        emit_json(report.to_value())
+        return ExitCode.ACCEPTED
+    emit(f"program   {target}")
+    emit(f"model     {report.digest}")
+    for name, figures in report.outputs.items():
+        top1 = "" if figures.top1 is None else f", top-1 {figures.top1:.2%}"
+        emit(
+            f"accuracy  {name}: max error {figures.max_error:.2e}, "
+            f"mean {figures.mean_error:.2e}, cosine {figures.cosine:.6f}{top1} "
+            f"({report.samples} samples, against float64)"
+        )
+    if report.saturated:
+        emit(f"outside   {report.saturated} of {report.elements} input elements")
+    for note in report.notes:
+        emit(f"note      {note}")
+    console = terminal()
+    if console is not None:
+        if layers:
+            console.print(show.layer_table(report))
+        console.print(show.output_table(report))
+    return ExitCode.ACCEPTED
+
+
+def _sizes(settings: list[str]) -> dict[str, int]:
+    sizes = {}
+    for setting in settings:
+        name, _, size = setting.rpartition("=")
+        if not name or not size.isdecimal() or int(size) < 1:
+            raise InputError(f"--dim {setting!r}", advice="Write --dim NAME=SIZE, SIZE from 1 on.")
+        sizes[name] = int(size)
+    return sizes
+
+
+def _ranges(settings: list[str]) -> dict[str, tuple[float, float]]:
+    ranges = {}
+    for setting in settings:
+        name, _, ends = setting.rpartition("=")
+        try:
+            low, high = (float(end) for end in ends.split(":"))
+        except ValueError:
+            low, high = 1.0, 0.0
+        if not name or not low < high:
+            raise InputError(
+                f"--input-range {setting!r}", advice="Write --input-range NAME=LOW:HIGH."
+            )
+        ranges[name] = (low, high)
+    return ranges

@@ -1,0 +1,104 @@
+"""`veridical run`: answer a question, and give a receipt for the answer."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+import veridical
+from veridical import keys
+from veridical.cli.console import emit, emit_json, terminal
+from veridical.cli.exit_codes import ExitCode
+from veridical.cli.samples import load_samples, named
+
+__all__ = ["run"]
+
+_SHOWN_VALUES = 10
+
+
+def run(
+    program: Path,
+    *,
+    input: Path,  # noqa: A002 - the name of the option
+    output: Path | None = None,
+    receipt: Path | None = None,
+    key: Path = Path("veridical.key"),
+    nonce: str | None = None,
+    private: Annotated[bool, Parameter(negative="")] = False,
+    threads: int = 0,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> ExitCode:
+    """Run a program on an input; with --receipt, sign what was done.
+
+    Parameters
+    ----------
+    program
+        The program file.
+    input
+        The question: .npz by input name, or .npy or .csv for one input; the first axis is the batch.
+    output
+        Write the answer here, arrays by output name (.npz).
+    receipt
+        Write a receipt here.
+    key
+        The signing key; made, with its public half beside it, if there is none.
+    nonce
+        The request id that the client chose; drawn at random where it is not given.
+    private
+        Salt the commitments: the receipt reveals nothing about question and answer by itself.
+    threads
+        Threads to use; 0 takes all cores.
+    json
+        Print the answer as data.
+    """
+    loaded = veridical.load(program)
+    question = named(load_samples(input), [entry.name for entry in loaded.inputs])
+    result = veridical.run(loaded, question, threads=threads)
+    if output is not None:
+        np.savez(output, **result.outputs)
+    written = None
+    if receipt is not None:
+        written = veridical.issue(
+            result,
+            signer=_signer(key),
+            nonce=secrets.token_hex(16) if nonce is None else nonce,
+            private=private,
+        )
+        written.save(receipt)
+    if json:
+        emit_json(
+            {
+                "model": loaded.digest_hex,
+                "outputs": {name: array.tolist() for name, array in result.outputs.items()},
+                "receipt_id": None if written is None else written.receipt_id,
+                "saturated": result.saturated,
+            }
+        )
+        return ExitCode.ACCEPTED
+    for name, array in result.outputs.items():
+        values = np.array2string(array.ravel()[:_SHOWN_VALUES], precision=5, separator=", ")
+        more = f" of {array.size}" if array.size > _SHOWN_VALUES else ""
+        emit(f"{name} {array.shape}: {values}{more}")
+    if result.saturated:
+        emit(f"saturated {result.saturated} input elements lie outside the declared range")
+    if written is not None:
+        emit(f"receipt   {receipt}  {written.receipt_id}")
+    return ExitCode.ACCEPTED
+
+
+def _signer(path: Path) -> keys.PrivateKey:
+    """Load the key, or make one and say so."""
+    if path.exists():
+        return keys.PrivateKey.load(path)
+    private = keys.generate()
+    private.save(path)
+    public = path.with_suffix(".pub")
+    private.public_key.save(public)
+    console = terminal()
+    if console is not None:
+        console.print(f"made the signing key {path}; give {public} to those who verify")
+    return private

@@ -1,0 +1,146 @@
+"""Requantisation: one table takes a wide accumulator to a narrow operand, through any function.
+
+The index of a table has at most 16 bits and covers the worst case of its operand. Where the worst
+case lies far above what calibration saw, the steps would be coarse; a clamp comes first then.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor
+from typing import TYPE_CHECKING, Final
+
+from veridical.compiler import expression as ex
+from veridical.compiler import field as modulus
+from veridical.compiler.lower.value import Value
+from veridical.errors import CompileError
+
+if TYPE_CHECKING:
+    from veridical.compiler.lower.context import Lowering
+    from veridical.compiler.ranges import Range
+
+_MAX_SHIFT: Final = 16
+_SMALL_TENSOR: Final = 4096
+_MARGIN_BITS: Final = 2
+
+
+def requantise(
+    low: Lowering, name: str, value: Value, function: ex.Expression, *, bits: int, reach: float
+) -> Value:
+    """Apply a function of one variable to the tensor `name` and return a value of `bits` bits.
+
+    `value` is what stands for `name` now; the result has at most `bits` magnitude bits and covers
+    `reach`.
+
+    Raises:
+        CompileError: the range does not fit a table.
+    """
+    is_linear = function.is_piecewise_linear()
+    is_unit = function.is_identity() or function.is_relu() or function.is_clip() is not None
+    out_exponent = low.fit_exponent(reach, bits)
+    # An index finer than the result gains little, and puts points of the function on ties.
+    extra = 2 if low.is_small and not is_linear else 0
+    wanted = max(0, min(_MAX_SHIFT, value.exponent - out_exponent - extra))
+    value = _clamped(low, name, value, wanted, is_relu=function.is_relu())
+    if value.gain != 1:
+        function = ex.compose(function, ex.scaled(value.gain))
+    tensor = low.tensor(value)
+    shift = _least_shift(low, tensor.range, wanted)
+    if shift > _MAX_SHIFT:
+        raise CompileError(f"{name}: range {tensor.range} does not fit a table", where=name)
+    index_exponent = value.exponent - shift
+    if is_unit and value.gain == 1:
+        # A slope of at most one: an output step below the index step would say nothing.
+        out_exponent = min(out_exponent, index_exponent)
+    elif is_unit:
+        out_exponent = min(out_exponent, index_exponent + 1)
+    first, last = (modulus.shift_round(end, shift) for end in tensor.range)
+    limits = (-(1 << bits), (1 << bits) - 1)
+    if low.is_small:
+        # Tables are not shared, so a tight limit costs nothing and leaves the next weight room.
+        most = ceil(reach * 2.0**out_exponent)
+        limits = (max(limits[0], -most), min(limits[1], most))
+    if (
+        function.is_identity()
+        and index_exponent == out_exponent
+        and shift > 0
+        and 1 << (modulus.bits_for_span(last - first) + shift) <= modulus.P
+        and limits[0] <= first
+        and last <= limits[1]
+    ):
+        emitted = low.builder.emit(
+            "shift", [value.tensor], tensor.shape, (first, last), shift=shift, source=name
+        )
+        return Value(tensor=emitted, exponent=out_exponent)
+    group, bounds = low.pool.add_site(
+        function,
+        indices=(first, last),
+        shift=shift,
+        index_exponent=index_exponent,
+        output_exponent=out_exponent,
+        clamp=limits,
+    )
+    emitted = low.builder.emit(
+        "table",
+        [value.tensor],
+        tensor.shape,
+        bounds,
+        shift=shift,
+        first=0,
+        round=1,
+        source=name,
+    )
+    group.sites.append(low.builder.nodes[-1])
+    return Value(tensor=emitted, exponent=out_exponent)
+
+
+def _least_shift(low: Lowering, bounds: Range, wanted: int) -> int:
+    """Return the least shift from `wanted` on at which a table covers the range."""
+    shift = wanted
+    while shift <= _MAX_SHIFT:
+        first, last = (modulus.shift_round(end, shift) for end in bounds)
+        rows = last - first + 1
+        if rows <= 1 << low.precision.table_bits and rows << shift <= modulus.P:
+            break
+        shift += 1
+    return shift
+
+
+def _clamped(low: Lowering, name: str, value: Value, wanted: int, *, is_relu: bool) -> Value:
+    """Clamp to the calibrated range if that makes the index at least two bits finer.
+
+    In a small model one bit is enough: its few elements are cheap to clamp.
+    """
+    tensor = low.tensor(value)
+    spread = low.calibrated.get(name)
+    if spread is None or tensor.range[1] - tensor.range[0] > modulus.ORDERABLE_SPAN:
+        return value
+    unit = 2.0**value.exponent / float(value.gain)
+    room = (low.precision.inner_margin - 1) * spread.reach
+    ends = sorted(((spread.low - room) * unit, (spread.high + room) * unit))
+    least, greatest = max(tensor.range[0], floor(ends[0])), min(tensor.range[1], ceil(ends[1]))
+    if is_relu and value.gain > 0:
+        least = 0
+    if least >= greatest:
+        return value
+    before = _least_shift(low, tensor.range, wanted)
+    after = _least_shift(low, (least, greatest), wanted)
+    is_cheap = low.is_small and _size(tensor.shape) <= _SMALL_TENSOR
+    if before - after < (1 if is_cheap else _MARGIN_BITS):
+        return value
+    emitted = low.builder.emit(
+        "clamp",
+        [value.tensor],
+        tensor.shape,
+        (least, greatest),
+        lo=least,
+        hi=greatest,
+        source=name,
+    )
+    return Value(tensor=emitted, exponent=value.exponent, gain=value.gain)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for dimension in shape:
+        size *= dimension
+    return size
