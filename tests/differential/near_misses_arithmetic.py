@@ -291,6 +291,55 @@ case("shift_low", "shift", lambda x: _shift(5, 1 - x))
 case("shift_high", "shift", lambda x: _shift(5, 16 + x))
 
 
+def _clamp(lo: int, hi: int, bounds: tuple[int, int] = WIDE, reach: int = 50) -> Draft:
+    return one("clamp", [((2,), -reach, reach)], (2,), bounds, lo=lo, hi=hi)
+
+
+case("clamp_order", "hi", lambda x: _clamp(5, 5 - x))
+case("clamp_low", "lo", lambda x: _clamp(-M - x, 5))
+case("clamp_high", "hi", lambda x: _clamp(-5, M + x))
+case("clamp_range", "range", lambda x: _clamp(-5, 7, (-5 + x, 7)))
+case("clamp_range_high", "range", lambda x: _clamp(-5, 7, (-5, 7 - x)))
+case("clamp_range_of_all_below", "range", lambda x: _clamp(60, 70, (60 + x, 70)))
+case("clamp_range_of_all_above", "range", lambda x: _clamp(-70, -60, (-70, -60 - x)))
+
+
+def _clamp_crossing(lo: int, hi: int, low: int, high: int) -> Draft:
+    return one("clamp", [((2,), low, high)], (2,), WIDE, lo=lo, hi=hi)
+
+
+# Above and below the bound lie a and b: a, b < 2^30, and 2^30 + b <= p where a needs 30 bits.
+HALF, ROOM = 2**29, FIELD_PRIME - 2**30
+
+
+def _clamp_cases(name: str, lo: int, hi: int) -> None:
+    """Cross the bound of that name, which is 0 here; the other one is out of reach."""
+
+    def crossed(low: int, bound: int, high: int) -> Draft:
+        return _clamp_crossing(lo or bound, hi or bound, low, high)
+
+    case(f"clamp_{name}_below", "clamp_range", lambda x: crossed(-HALF + 1 - x, HALF, HALF + 1))
+    case(f"clamp_{name}_above", "clamp_range", lambda x: crossed(-HALF - 1, -HALF, HALF - 1 + x))
+    low, bound = -(10**9), ROOM - 10**9
+    case(f"clamp_{name}_both", "clamp_range", lambda x: crossed(low - x, bound, bound + HALF))
+
+
+_clamp_cases("lower", 0, M)
+_clamp_cases("upper", -M, 0)
+# The lower bound has already raised the range when the upper one is looked at.
+case(
+    "clamp_upper_after_lower",
+    "clamp_range",
+    lambda x: _clamp_crossing(-HALF if x else -HALF + 2, HALF, -HALF, HALF + 1),
+)
+# A bound that the range only touches has no condition.
+case(
+    "clamp_touched",
+    "clamp_range",
+    lambda x: _clamp_crossing(-M + x, M, -M, M),
+)
+
+
 def _softmax(
     *,
     lo: int = 0,

@@ -179,6 +179,32 @@ def _order(op: str, **attributes: int) -> Callable[[bool], Draft]:
 
 
 case("argmax_width", "order_range", _order("argmax"))
+# Without the 1, a maximum: H - L + 2^w <= p.
+case(
+    "reduce_max_width",
+    "max_spread",
+    lambda x: one(
+        "reduce_max",
+        [((1, 3), -(2**29), FIELD_PRIME - 2**30 - 2**29 + x)],
+        (1, 1),
+        WIDE,
+        axes=[1],
+    ),
+)
+case(
+    "max_pool_width",
+    "max_spread",
+    lambda x: one(
+        "max_pool",
+        [((1, 1, 3), -(2**29), FIELD_PRIME - 2**30 - 2**29 + x)],
+        (1, 1, 2),
+        WIDE,
+        kernel=[1, 2],
+        stride=[1, 1],
+        pad=[0, 0, 0, 0],
+        dilation=[1, 1],
+    ),
+)
 case("topk_width", "order_range", _order("topk", k=1, values=1))
 
 

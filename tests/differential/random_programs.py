@@ -249,6 +249,17 @@ def _shift(draft: Draft, rng: Random) -> None:
     _add(draft, "shift", [_pick(draft, rng)], shift=int(rng.integers(1, 17)))
 
 
+def _clamp(draft: Draft, rng: Random) -> None:
+    x = _pick(draft, rng)
+    lo, hi = draft.tensors[x]["lo"], draft.tensors[x]["hi"]
+    reach = max(1, (hi - lo) // 4)
+    ends = sorted(
+        int(rng.integers(max(lo - reach, -MAX_MAGNITUDE), min(hi + reach, MAX_MAGNITUDE) + 1))
+        for _ in range(2)
+    )
+    _add(draft, "clamp", [x], lo=ends[0], hi=ends[1])
+
+
 def _sum(draft: Draft, rng: Random) -> None:
     first = _pick(draft, rng)
     operands = [first] + [_partner(draft, rng, first) for _ in range(int(rng.integers(0, 3)))]
@@ -464,6 +475,7 @@ PROPOSALS: dict[str, Callable[[Draft, Random], None]] = {
     "matmul": _matmul,
     "table": _any_table,
     "shift": _shift,
+    "clamp": _clamp,
     "add": _sum,
     "affine": _affine,
     "mul": _mul,

@@ -115,6 +115,13 @@ def test_shift_rounds_half_up_also_below_zero() -> None:
     assert bounds(tensor) == (-1, 2)
 
 
+def test_clamp_keeps_what_lies_between() -> None:
+    result, tensor = run_one("clamp", [([-9, -3, 0, 4, 9], -9, 9)], lo=-3, hi=4)
+    assert result == [-3, -3, 0, 4, 4]
+    assert bounds(tensor) == (-3, 4)
+    assert bounds(run_one("clamp", [([1, 2], 1, 2)], lo=5, hi=8)[1]) == (5, 5)
+
+
 def test_add_has_coefficients_and_broadcasts() -> None:
     result, tensor = run_one(
         "add", [([[1, 2], [3, 4]], 0, 4), ([[10], [20]], 0, 20)], coeff=[2, -1]
