@@ -15,7 +15,7 @@ from veridical.errors import InputError
 __all__ = ["compile_"]
 
 
-def compile_(
+def compile_(  # noqa: PLR0913 - the options of one command
     model: Path,
     *,
     calibration: Path,

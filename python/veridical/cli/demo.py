@@ -97,8 +97,8 @@ def _summary(scene: object) -> list[str]:
     return [
         f"id         {scene.receipt.receipt_id}",
         f"model      {statement.model.digest}",
-        f"input      {statement.input.received.digest}",
-        f"output     {statement.output.integers.digest}",
+        f"input      {statement.input.received.digest.hex()}",
+        f"output     {statement.output.integers.digest.hex()}",
         f"saturated  {statement.input.saturated}",
         f"request    {statement.request_id}",
         f"signer     {envelope.signer.key_id if envelope.signer else 'nobody'}",

@@ -20,7 +20,7 @@ __all__ = ["run"]
 _SHOWN_VALUES = 10
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of one command
     program: Path,
     *,
     input: Path,  # noqa: A002 - the name of the option
@@ -39,7 +39,7 @@ def run(
     program
         The program file.
     input
-        The question: .npz by input name, or .npy or .csv for one input; the first axis is the batch.
+        The question: .npz by input name, or .npy or .csv for one input; the first axis counts.
     output
         Write the answer here, arrays by output name (.npz).
     receipt
@@ -59,7 +59,7 @@ def run(
     question = named(load_samples(input), [entry.name for entry in loaded.inputs])
     result = veridical.run(loaded, question, threads=threads)
     if output is not None:
-        np.savez(output, **result.outputs)
+        np.savez(output, allow_pickle=False, **result.outputs)
     written = None
     if receipt is not None:
         written = veridical.issue(

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from veridical.compiler.precision import parse
 from veridical.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from veridical.compiler.builder import Tensor
     from veridical.compiler.ir import FloatGraph
     from veridical.compiler.report import CompileReport
 
@@ -157,17 +158,17 @@ def _integer_ranges(
     result: dict[str, tuple[int, int]] = {}
     for name, array in samples.items():
         if np.asarray(array).dtype.kind in "iub" and np.asarray(array).size:
-            result[name] = (min(0, int(np.min(array))), int(np.max(array)))  # type: ignore[call-overload]
+            result[name] = (min(0, int(np.min(array))), int(np.max(array)))
         if name in declared:
             result[name] = (int(declared[name][0]), int(declared[name][1]))
     return result
 
 
 def _describe_inputs(
-    graph: FloatGraph, inputs: list[dict[str, object]], tensors: list[object]
-) -> dict[str, dict[str, object]]:
+    graph: FloatGraph, inputs: list[dict[str, Any]], tensors: Sequence[Tensor]
+) -> dict[str, dict[str, Any]]:
     described = {}
     for entry, spec, tensor in zip(graph.inputs, inputs, tensors, strict=False):
-        low, high = tensor.range  # type: ignore[attr-defined]
+        low, high = tensor.range
         described[entry.name] = {"shape": list(entry.shape), "low": low, "high": high, **spec}
     return described

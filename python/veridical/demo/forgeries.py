@@ -16,7 +16,7 @@ from veridical.program import Program, Run, run
 from veridical.receipt import Receipt, issue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -45,7 +45,7 @@ class Handed:
     """What the consumer receives: a receipt, and an answer."""
 
     receipt: Receipt | bytes
-    output: dict[str, NDArray[np.float64]]
+    output: Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,7 @@ def softmax(low: Lowering, node: FloatNode) -> None:
         user = low.consumers[node.output][0]
         width = low.matmul_bits(user, user.inputs[1])
         cap = min(modulus.M // (n << width), modulus.P // (n << (width + 1)))
-        digits = []
+        digits: list[int] = []
     else:
         digits, cap = _digits(low, n)
     cap = min(cap, _EXP_CAP)
