@@ -3,6 +3,7 @@
 | Module                | Purpose                                                          |
 |-----------------------|------------------------------------------------------------------|
 | `safe_load`           | reads a file that may be hostile                                 |
+| `external`            | reads external data, only inside the model's folder              |
 | `dimensions`          | fixes dynamic dimensions                                         |
 | `constants`           | evaluates what is known, with sizes checked first                |
 | `convert`             | walks the graph; registry of the converters in `ops_*`           |
@@ -17,6 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from veridical.compiler.frontend import (
     ops_attention,
@@ -92,8 +95,9 @@ def import_model(
     model, data = safe_load.read_model(source, max_bytes=max_bytes)
     initialisers = safe_load.arrays(model)
     shapes = fix_shapes(model, dims or {}, set(initialisers))
-    graph = convert(model, shapes, integer_ranges or {}, initialisers)
-    optimise(graph)
+    with np.errstate(all="ignore"):  # what a hostile weight makes NumPy say is checked by value
+        graph = convert(model, shapes, integer_ranges or {}, initialisers)
+        optimise(graph)
     return ImportedModel(graph=graph, model=model.SerializeToString(), source=data)
 
 

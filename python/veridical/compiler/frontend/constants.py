@@ -129,10 +129,10 @@ def _product(array: Array | None) -> int:
 
 def _matmul_size(arrays: Sequence[Array | None]) -> int:
     """Bound the product whichever way its operands are transposed."""
-    sizes = []
-    for array in (np.asarray(x) for x in arrays[:2]):
-        sizes.append(int(array.size) // max(1, min(array.shape[-2:], default=1)))
-    return sizes[0] * sizes[1]
+    one, two = (np.asarray(x) for x in arrays[:2])
+    rows = one.size // max(1, min(one.shape[-2:], default=1))
+    columns = two.size // max(1, min(two.shape[-2:], default=1))
+    return int(rows * columns)
 
 
 def _gather_size(arrays: Sequence[Array | None]) -> int:
@@ -145,7 +145,7 @@ def _pad_size(arrays: Sequence[Array | None]) -> int:
     rank = len(pads) // 2
     shape = data.shape[-rank:] if rank else ()
     grown = [n + max(0, int(pads[i])) + max(0, int(pads[i + rank])) for i, n in enumerate(shape)]
-    return prod(grown) * int(prod(data.shape[: data.ndim - rank]))
+    return int(prod([*grown, *data.shape[: data.ndim - rank]]))
 
 
 _GROWING: dict[str, Callable[[Sequence[Array | None]], int]] = {

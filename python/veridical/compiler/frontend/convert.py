@@ -13,6 +13,7 @@ import numpy as np
 
 from veridical.compiler.frontend import constants
 from veridical.compiler.frontend.builder import GraphBuilder, Lazy
+from veridical.compiler.frontend.external import type_name
 from veridical.compiler.ir import FloatGraph, GraphInput
 from veridical.errors import CompileError
 
@@ -112,7 +113,9 @@ def convert(
         value = values[output.name]
         if isinstance(value, np.ndarray):
             raise CompileError(
-                f"output {output.name!r} does not depend on any input", where=output.name
+                f"output {output.name!r} does not depend on any input",
+                where=output.name,
+                check="constant output",
             )
         b.node_name, b.node_op = output.name, "output"
         outputs.append((output.name, b.materialise(value)))
@@ -152,15 +155,17 @@ def _declare_inputs(
     integer_ranges: Mapping[str, tuple[int, int]],
     values: dict[str, Value],
 ) -> list[GraphInput]:
-    import onnx
-
     inputs = []
     for proto in model.graph.input:
         if proto.name in values:
             continue  # an initialiser listed as an input has a default, which is its value
-        kind = onnx.TensorProto.DataType.Name(proto.type.tensor_type.elem_type)
+        kind = type_name(proto.type.tensor_type.elem_type)
         if kind not in _FLOATS | _WIDE_INTEGERS | frozenset(_DTYPE_RANGES):
-            raise CompileError(f"input {proto.name!r} has element type {kind}", where=proto.name)
+            raise CompileError(
+                f"input {proto.name!r} has element type {kind}",
+                where=proto.name,
+                check="element type",
+            )
         integer = kind not in _FLOATS
         shape = shapes[proto.name]
         values[proto.name] = b.add_input(proto.name, shape, integer=integer)
@@ -172,6 +177,7 @@ def _declare_inputs(
         raise CompileError(
             f"integer ranges name inputs that the model does not have: {', '.join(unknown)}",
             where="integer_ranges",
+            check="integer range",
         )
     return inputs
 
@@ -243,12 +249,24 @@ def _convert_node(
         function = CONVERTERS.get(node.op_type)
         if function is None:
             b.unsupported("this operator is not supported")
-        results = function(context)
+        results = _checked(context, function)
     listed = results if isinstance(results, list) else [results]
     values.update((n, v) for n, v in zip(node.output, listed, strict=False) if n)
     missing = [name for name in node.output[len(listed) :] if name]
     if missing:
         b.unsupported(f"output {missing[0]!r} is not supported")
+
+
+#: What Python and NumPy raise when ranks, sizes or attributes of a malformed node do not fit.
+_MISFITS = (ValueError, IndexError, TypeError, KeyError, OverflowError, ZeroDivisionError)
+
+
+def _checked(context: Context, function: Converter) -> Value | list[Value]:
+    """Run a converter on a node that may be malformed in ways that no schema tells."""
+    try:
+        return function(context)
+    except _MISFITS as error:
+        context.b.unsupported(f"operands and attributes do not fit together: {error}")
 
 
 def _shape_of(context: Context) -> Value:

@@ -174,18 +174,18 @@ def on_last_axis(
 def softmax(b: GraphBuilder, value: Value, axis: int) -> Value:
     """Softmax over one axis, with the mask that waits below."""
     value = b.lazy(value)
+    mask: str | None = None
+    masked = b.made_by(value.base, MASKED)
+    if masked is not None:
+        value = Lazy(masked.inputs[0], value.fn)
+        rank = len(b.shape(value))
+        swap = [a for a in range(rank) if a != axis] + [axis]
+        mask = b.materialise(layout.transpose(b, Lazy(masked.inputs[1]), swap))
     form = value.fn.is_affine()
     if form is None or form[0] == 0.0:
         value, scale = Lazy(b.materialise(value)), 1.0
     else:
         value, scale = Lazy(value.base), form[0]
-    mask: str | None = None
-    masked = b.made_by(value.base, MASKED)
-    rank = len(b.shape(value))
-    if masked is not None:
-        value = Lazy(masked.inputs[0])
-        swap = [a for a in range(rank) if a != axis] + [axis]
-        mask = b.materialise(layout.transpose(b, Lazy(masked.inputs[1]), swap))
 
     def operator(rows: str) -> str:
         inputs = (rows,) if mask is None else (rows, mask)

@@ -11,6 +11,7 @@ from veridical.compiler import expression as ex
 from veridical.compiler.frontend import arithmetic, masks
 from veridical.compiler.frontend.builder import Lazy
 from veridical.compiler.frontend.convert import Context, converter, unary
+from veridical.compiler.frontend.external import type_name
 
 if TYPE_CHECKING:
     from veridical.compiler.expression import Expression
@@ -75,12 +76,10 @@ def _dropout(c: Context) -> Value:
 
 @converter("Cast", "CastLike")
 def _cast(c: Context) -> Value:
-    import onnx
-
     value = c.value(0)
     if c.op == "CastLike":
         c.b.unsupported("CastLike on an activation; use Cast")
-    target = onnx.TensorProto.DataType.Name(c.attrs["to"])
+    target = type_name(c.attrs["to"])
     if target in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"):
         return value
     if target == "BOOL":
@@ -218,6 +217,9 @@ def _where(c: Context) -> Value:
     if isinstance(condition, np.ndarray):
         return _where_constant(c, condition, one, two)
     condition = b.lazy(condition)
+    joint = _where_of_one_tensor(c, condition, one, two)
+    if joint is not None:
+        return joint
     if condition.base not in b.ranges:
         condition = Lazy(b.materialise(condition))
     scalars = [_scalar(v) for v in (one, two)]
@@ -234,6 +236,22 @@ def _where(c: Context) -> Value:
     first = arithmetic.binary(b, "Mul", keep, one)
     second = arithmetic.binary(b, "Mul", b.apply(1.0 - _X, keep), two)
     return arithmetic.binary(b, "Add", first, second)
+
+
+def _where_of_one_tensor(c: Context, condition: Lazy, one: Value, two: Value) -> Value | None:
+    """Fuse a choice between functions of the tensor that the condition looks at."""
+    b = c.b
+    shape = b.shape(condition)
+    choices = []
+    for value in (one, two):
+        scalar = _scalar(value)
+        if isinstance(value, Lazy) and value.base == condition.base:
+            choices.append(value.fn)
+        elif scalar is not None and np.broadcast_shapes(shape, b.shape(value)) == shape:
+            choices.append(ex.constant(scalar))
+        else:
+            return None
+    return b.settle(Lazy(condition.base, condition.fn.where(*choices)))
 
 
 def _scalar(value: Value) -> float | None:

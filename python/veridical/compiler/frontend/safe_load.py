@@ -10,12 +10,17 @@ from __future__ import annotations
 import os
 import stat
 from math import prod
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veridical.compiler.frontend.builder import MAX_ELEMENTS, MAX_RANK
+from veridical.compiler.frontend.external import (
+    byte_size,
+    element_type,
+    is_external,
+    read_external,
+)
 from veridical.errors import CompileError, UnsupportedOpError
 
 if TYPE_CHECKING:
@@ -28,11 +33,8 @@ MAX_BYTES = 2**31 - 1
 OPSETS = range(11, 24)
 _MAX_NODES = 200_000
 _IR_VERSIONS = range(3, 14)
-_BITS: dict[str, int] = {
-    "FLOAT": 32, "DOUBLE": 64, "FLOAT16": 16, "BFLOAT16": 16, "BOOL": 8,
-    "INT8": 8, "UINT8": 8, "INT16": 16, "UINT16": 16, "INT32": 32, "UINT32": 32,
-    "INT64": 64, "UINT64": 64,
-}  # fmt: skip
+#: ONNX Runtime's own operators that its optimiser writes into the default domain.
+_WITHOUT_SCHEMA = frozenset(["SimplifiedLayerNormalization"])
 #: The typed field that holds the elements of a tensor without raw data.
 _FIELDS: dict[str, str] = {
     "FLOAT": "float_data", "DOUBLE": "double_data", "INT64": "int64_data",
@@ -61,9 +63,9 @@ def read_model(
         data, folder, where = _read_file(path, max_bytes), path.resolve().parent, str(path)
     model = _parse(data, where)
     _check_header(model, where)
-    external = [t for t in _tensors(model) if _is_external(t)]
+    external = [t for t in _tensors(model) if is_external(t)]
     if external:
-        _read_external(external, folder, max_bytes - len(data), where)
+        read_external(external, folder, max_bytes - len(data), where)
     for tensor in _tensors(model):
         _check_tensor(tensor)
     _check_graph(model)
@@ -106,7 +108,27 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
         raise CompileError(
             "not an ONNX model: it holds no nodes", where=where, check="model format"
         )
+    for text in _texts(model):
+        if not isinstance(text, str):  # protobuf hands out bytes that are no UTF-8
+            raise CompileError(
+                f"not an ONNX model: the name {text!r} is no UTF-8", where=where, check="text"
+            )
     return model
+
+
+def _texts(model: onnx.ModelProto) -> Iterable[str]:
+    """Return every name in the model that is looked at later."""
+    yield from (entry.domain for entry in model.opset_import)
+    for proto in [*model.graph.input, *model.graph.output]:
+        yield proto.name
+        yield from (dim.dim_param for dim in proto.type.tensor_type.shape.dim)
+    for node in model.graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for tensor in _tensors(model):
+        yield tensor.name
+        for entry in tensor.external_data:
+            yield from (entry.key, entry.value)
 
 
 def _check_header(model: onnx.ModelProto, where: str) -> None:
@@ -148,124 +170,10 @@ def _tensors(model: onnx.ModelProto) -> Iterable[onnx.TensorProto]:
             yield from attribute.tensors
 
 
-def _is_external(tensor: onnx.TensorProto) -> bool:
-    return tensor.data_location == 1 or len(tensor.external_data) > 0
-
-
-def _external_error(tensor: onnx.TensorProto, reason: str) -> CompileError:
-    return CompileError(
-        f"external data of tensor {tensor.name!r}: {reason}",
-        where=tensor.name,
-        check="external data",
-        advice="Keep the data in a regular file beside the model, or save the model with its "
-        "weights inside.",
-    )
-
-
-def _read_external(
-    tensors: list[onnx.TensorProto], folder: Path | None, budget: int, where: str
-) -> None:
-    for tensor in tensors:
-        if folder is None:
-            raise _external_error(tensor, f"{where} have no folder to read it from")
-        entries = {entry.key: entry.value for entry in tensor.external_data}
-        data = _read_slice(tensor, folder, entries, budget)
-        budget -= len(data)
-        tensor.raw_data = data
-        del tensor.external_data[:]
-        tensor.data_location = 0  # type: ignore[assignment]
-
-
-def _contained(tensor: onnx.TensorProto, folder: Path, location: str) -> Path:
-    """Return the path of a data file, every part of which is real and inside the folder."""
-    pure = PurePosixPath(location)
-    if not location or "\x00" in location or "\\" in location or ":" in location:
-        raise _external_error(tensor, f"location {location!r} is not a plain relative path")
-    if pure.is_absolute() or ".." in pure.parts:
-        raise _external_error(tensor, f"location {location!r} leaves the model's folder")
-    path = folder
-    for part in pure.parts:
-        path = path / part
-        try:
-            mode = path.lstat().st_mode
-        except OSError as error:
-            raise _external_error(tensor, f"cannot read {location!r}: {error.strerror}") from error
-        if stat.S_ISLNK(mode):
-            raise _external_error(tensor, f"{location!r} passes through a symbolic link")
-    if not path.resolve().is_relative_to(folder):
-        raise _external_error(tensor, f"location {location!r} leaves the model's folder")
-    return path
-
-
-def _read_slice(
-    tensor: onnx.TensorProto, folder: Path, entries: dict[str, str], budget: int
-) -> bytes:
-    path = _contained(tensor, folder, entries.get("location", ""))
-    expected = _byte_size(tensor)
-    try:
-        offset = int(entries.get("offset", "0"))
-        length = int(entries.get("length", str(expected)))
-    except ValueError as error:
-        raise _external_error(tensor, "offset or length is not a number") from error
-    if length != expected:
-        raise _external_error(tensor, f"length {length}, but the shape needs {expected} bytes")
-    if length > budget:
-        raise _external_error(tensor, f"{length} bytes exceed what is left of the size limit")
-    # Checked again on the open file, so that a swap between the checks changes nothing.
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise _external_error(tensor, f"cannot open: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise _external_error(tensor, "not a regular file")
-        if found.st_nlink != 1:
-            raise _external_error(tensor, f"the file has {found.st_nlink} hard links, expected 1")
-        if offset < 0 or offset + length > found.st_size:
-            raise _external_error(
-                tensor,
-                f"bytes {offset}..{offset + length} are outside the file of {found.st_size}",
-            )
-        file.seek(offset)
-        data = file.read(length)
-    if len(data) != length:
-        raise _external_error(tensor, f"the file ended after {len(data)} of {length} bytes")
-    return data
-
-
-def _kind(tensor: onnx.TensorProto) -> str:
-    import onnx
-
-    try:
-        kind: str = onnx.TensorProto.DataType.Name(tensor.data_type)
-    except ValueError:
-        kind = str(tensor.data_type)
-    if kind not in _BITS:
-        raise CompileError(
-            f"tensor {tensor.name!r} has element type {kind}, which is not supported",
-            where=tensor.name,
-            check="element type",
-        )
-    return kind
-
-
-def _byte_size(tensor: onnx.TensorProto) -> int:
-    dims = list(tensor.dims)
-    if len(dims) > MAX_RANK or any(n < 0 for n in dims) or prod(dims) > MAX_ELEMENTS:
-        raise CompileError(
-            f"tensor {tensor.name!r} has shape {dims}; at most {MAX_ELEMENTS} elements and rank "
-            f"{MAX_RANK} are supported",
-            where=tensor.name,
-            check="tensor size",
-        )
-    return int(prod(dims)) * _BITS[_kind(tensor)] // 8
-
-
 def _check_tensor(tensor: onnx.TensorProto) -> None:
     """The elements that are present must be those that the shape promises."""
-    expected = _byte_size(tensor)
-    kind = _kind(tensor)
+    expected = byte_size(tensor)
+    kind = element_type(tensor)
     count = prod(tensor.dims)
     if tensor.HasField("raw_data"):
         found, unit, needed = len(tensor.raw_data), "bytes", expected
@@ -292,8 +200,9 @@ def _check_graph(model: onnx.ModelProto) -> None:
     if len(inputs) != len(graph.input):
         raise CompileError("two graph inputs have the same name", check="duplicate name")
     defined.update(dict.fromkeys(inputs, "a graph input"))
+    context = _checker(model)
     for node in graph.node:
-        _check_node(node)
+        _check_node(node, context)
         for name in node.output:
             if name:
                 _define(defined, name, f"node {node.name or node.op_type!r}")
@@ -330,7 +239,7 @@ def _define(defined: dict[str, str], name: str, by: str) -> None:
     defined[name] = by
 
 
-def _check_node(node: onnx.NodeProto) -> None:
+def _check_node(node: onnx.NodeProto, context: Any) -> None:  # noqa: ANN401 - untyped class
     if node.domain not in ("", "ai.onnx"):
         raise UnsupportedOpError(
             f"operators of domain {node.domain!r} are not supported", node.name, node.op_type
@@ -346,6 +255,36 @@ def _check_node(node: onnx.NodeProto) -> None:
             raise UnsupportedOpError(
                 f"attribute {attribute.name!r} holds a sparse tensor", node.name, node.op_type
             )
+    _check_schema(node, context)
+
+
+def _checker(model: onnx.ModelProto) -> Any:  # noqa: ANN401 - untyped class of the library
+    import onnx
+
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = model.ir_version
+    context.opset_imports = {o.domain: o.version for o in model.opset_import}
+    return context
+
+
+def _check_schema(node: onnx.NodeProto, context: Any) -> None:  # noqa: ANN401 - untyped class
+    """Attributes and operand counts must be those of the operator's schema."""
+    import onnx
+
+    if node.op_type in _WITHOUT_SCHEMA:
+        return
+    version = next(v for domain, v in context.opset_imports.items() if domain in ("", "ai.onnx"))
+    if not onnx.defs.has(node.op_type, max_inclusive_version=version):
+        raise UnsupportedOpError(f"opset {version} has no such operator", node.name, node.op_type)
+    try:
+        onnx.checker.check_node(node, context)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).split("==> Context", maxsplit=1)[0].strip()
+        raise CompileError(
+            f"the node does not fit the schema of its operator: {reason}",
+            where=f"node {node.name!r}, op {node.op_type}",
+            check="operator schema",
+        ) from error
 
 
 def _sort(model: onnx.ModelProto, available: set[str]) -> None:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from veridical.compiler.ir import FloatGraph
 
-FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+FLOAT, INT64, BOOL = (
+    int(kind) for kind in (TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL)
+)
 IR_VERSIONS = {11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10}
 
 node = helper.make_node
@@ -24,7 +26,7 @@ node = helper.make_node
 
 def model(
     nodes: Sequence[onnx.NodeProto],
-    inputs: Mapping[str, Sequence[int | str] | tuple[int, Sequence[int | str]]],
+    inputs: Mapping[str, Any],
     outputs: Sequence[str] = ("y",),
     constants: Mapping[str, Any] | None = None,
     opset: int = 17,
@@ -32,19 +34,14 @@ def model(
     """Build a model; an input is a shape, or an element type and a shape; outputs have no type."""
     values = []
     for name, spec in inputs.items():
-        kind, shape = FLOAT, spec
-        if isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], list):
-            kind, shape = spec
+        kind, shape = spec if isinstance(spec, tuple) else (FLOAT, spec)
         values.append(helper.make_tensor_value_info(name, kind, list(shape)))
     graph = helper.make_graph(
         list(nodes),
         "test",
         values,
         [helper.make_empty_tensor_value_info(name) for name in outputs],
-        [
-            numpy_helper.from_array(_array(array), name)
-            for name, array in (constants or {}).items()
-        ],
+        [numpy_helper.from_array(_array(array), name) for name, array in (constants or {}).items()],
     )
     result = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     result.ir_version = IR_VERSIONS.get(opset, 10)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tests.unit.compiler.frontend.models import agrees, graph_of, model, node, normals, ops
 from veridical.errors import UnsupportedOpError
 
-UNARY = {
+UNARY: dict[str, dict[str, Any]] = {
     "Abs": {}, "Neg": {}, "Exp": {}, "Erf": {}, "Tanh": {}, "Sigmoid": {}, "Softplus": {},
     "Softsign": {}, "Relu": {}, "Floor": {}, "Ceil": {}, "Round": {}, "Sign": {}, "Sin": {},
     "Cos": {}, "Sinh": {}, "Cosh": {}, "Atan": {}, "HardSwish": {}, "Identity": {},

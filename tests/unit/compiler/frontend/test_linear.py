@@ -80,7 +80,8 @@ def test_scale_and_offset_fold_into_the_weights_around_them() -> None:
         node("Add", ["h", "late"], ["y"]),
     ]
     r = rng()
-    constants = {"mean": np.float32(0.3), "sd": np.float32(1.7), "w": normals(r, 6, 4),
+    constants: dict[str, Any] = {"mean": np.float32(0.3), "sd": np.float32(1.7),
+                 "w": normals(r, 6, 4),
                  "bias": normals(r, 4), "g": normals(r, 4), "late": normals(r, 4, 1),
                  "shape": np.array([1, 3, 4], np.int64)}  # fmt: skip
     graph = agrees(model(nodes, {"x": [1, 3, 6]}, constants=constants))
@@ -110,14 +111,18 @@ def test_two_dimensional_convolution_agrees(case: dict[str, Any], bias: bool) ->
 
 @pytest.mark.parametrize("group", [1, 4])
 def test_one_dimensional_convolution_agrees(group: int) -> None:
-    constants = {"w": normals(rng(), 4, 4 // group, 3), "b": normals(rng(), 4)}
+    constants: dict[str, Any] = {
+        "w": normals(rng(), 4, 4 // group, 3),
+        "b": normals(rng(), 4),
+        "half": np.float32(0.5),
+        "axes": np.array([0, 2], np.int64),
+    }
     nodes = [
         node("Mul", ["x", "half"], ["s"]),
         node("Conv", ["s", "w"], ["c"], pads=[1, 1], group=group, strides=[2]),
         node("Unsqueeze", ["b", "axes"], ["b2"]),
         node("Add", ["c", "b2"], ["y"]),
     ]
-    constants |= {"half": np.float32(0.5), "axes": np.array([0, 2], np.int64)}
     graph = agrees(model(nodes, {"x": [1, 4, 11]}, constants=constants))
     assert ops(graph) == {"Reshape": 2, "Conv": 1}
 
@@ -173,7 +178,7 @@ def test_one_dimensional_and_global_pooling_agree() -> None:
     "op", ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"]
 )
 def test_reductions_agree(op: str, axes: list[int] | None, keepdims: int) -> None:
-    attrs = {} if axes is None else {"axes": axes}
+    attrs: dict[str, Any] = {} if axes is None else {"axes": axes}
     nodes = [node(op, ["x"], ["r"], keepdims=keepdims, **attrs), node("Relu", ["r"], ["y"])]
     agrees(model(nodes, {"x": [1, 4, 5]}))
 
@@ -244,7 +249,8 @@ def test_quantised_model_with_given_scales_agrees() -> None:
     constants: dict[str, Any] = {
         "xs": np.float32(0.03), "xz": np.uint8(128), "ws": np.abs(normals(r, 4)) * 0.01 + 0.01,
         "wz": np.zeros(4, np.int8), "w": r.integers(-127, 128, (4, 3, 3, 3)).astype(np.int8),
-        "bs": np.float32(0.0006), "bz": np.int32(0), "bq": r.integers(-900, 900, 4).astype(np.int32),
+        "bs": np.float32(0.0006), "bz": np.int32(0),
+        "bq": r.integers(-900, 900, 4).astype(np.int32),
         "ys": np.float32(0.1), "yz": np.uint8(0),
     }  # fmt: skip
     nodes = [

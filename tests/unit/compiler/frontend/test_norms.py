@@ -14,7 +14,11 @@ EPS = np.float32(1e-5)
 
 def mean_nodes(form: str, axes: list[int], opset: int) -> tuple[list[Any], dict[str, Any]]:
     """LayerNorm without gain as exporters write it."""
-    constants: dict[str, Any] = {"eps": np.array([EPS]), "two": np.float32(2), "zero": np.float32(0)}
+    constants: dict[str, Any] = {
+        "eps": np.array([EPS]),
+        "two": np.float32(2),
+        "zero": np.float32(0),
+    }
     new = opset >= 18
     if new:
         constants["axes"] = np.array(axes, np.int64)
@@ -25,7 +29,9 @@ def mean_nodes(form: str, axes: list[int], opset: int) -> tuple[list[Any], dict[
         return node("ReduceMean", [source], [target], axes=axes, keepdims=1)
 
     square = (
-        node("Pow", ["c", "two"], ["sq"]) if form.startswith("pow") else node("Mul", ["c", "c"], ["sq"])
+        node("Pow", ["c", "two"], ["sq"])
+        if form.startswith("pow")
+        else node("Mul", ["c", "c"], ["sq"])
     )
     nodes = [reduce("x", "mean"), node("Sub", ["x", "mean"], ["c"]), square, reduce("sq", "var")]
     source = "var"
@@ -40,7 +46,9 @@ def mean_nodes(form: str, axes: list[int], opset: int) -> tuple[list[Any], dict[
     return nodes, constants
 
 
-@pytest.mark.parametrize("form", ["pow", "mul", "mul reciprocal", "pow clamped", "mul reciprocal clamped"])
+@pytest.mark.parametrize(
+    "form", ["pow", "mul", "mul reciprocal", "pow clamped", "mul reciprocal clamped"]
+)
 @pytest.mark.parametrize("opset", [13, 17, 18, 21])
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_written_out_layer_norm_is_recognised(form: str, opset: int, axis: int) -> None:
@@ -140,7 +148,8 @@ def test_l2_normalisation_becomes_an_rms_norm(form: str) -> None:
         nodes += [node("Clip", ["n", "tiny"], ["c"]), node("Div", ["x", "c"], ["y"])]
     graph = agrees(model(nodes, {"x": [1, 7]}, constants=constants))
     assert ops(graph) == {"LayerNorm": 1, "Affine": 1}
-    assert graph.nodes[0].attrs == {"epsilon": 0.0, "centered": 0}
+    assert graph.nodes[0].attrs["centered"] == 0
+    assert graph.nodes[0].attrs["epsilon"] < 1e-20
 
 
 def test_batch_norm_folds_into_the_convolution() -> None:
@@ -222,9 +231,7 @@ def test_mean_over_another_axis_is_not_taken_for_a_norm() -> None:
 @pytest.mark.parametrize("axis", [-1, 1, 2])
 def test_fused_softmax_agrees(axis: int, opset: int) -> None:
     nodes = [node("Mul", ["x", "c"], ["s"]), node("Softmax", ["s"], ["y"], axis=axis)]
-    graph = agrees(
-        model(nodes, {"x": [1, 4, 6]}, constants={"c": np.float32(0.37)}, opset=opset)
-    )
+    graph = agrees(model(nodes, {"x": [1, 4, 6]}, constants={"c": np.float32(0.37)}, opset=opset))
     softmax = next(n for n in graph.nodes if n.op == "Softmax")
     assert softmax.attrs["scale"] == pytest.approx(0.37)
     assert ops(graph)["Unary"] == 0
