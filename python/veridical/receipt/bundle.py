@@ -76,12 +76,16 @@ class Receipt:
             ("evidence", self.evidence, MAX_EVIDENCE),
         ):
             if len(items) > limit:
-                raise FieldError(f"more than {limit} {name}", where=f"receipt.{name}")
+                raise FieldError(
+                    f"more than {limit} {name}", where=f"receipt.{name}", check="format"
+                )
             if len(set(items)) != len(items):
                 raise FieldError("one item stands twice", where=f"receipt.{name}", check="format")
         unknown = set(self.reveals) - set(FIELDS)
         if unknown:
-            raise FieldError(f"no field {min(unknown)[:64]!r} to reveal", where="receipt.reveals")
+            raise FieldError(
+                f"no field {min(unknown)[:64]!r} to reveal", where="receipt.reveals", check="format"
+            )
 
     @property
     def receipt_id(self) -> str:

@@ -80,7 +80,8 @@ def check_envelope(
     try:
         predicate = Predicate.from_bytes(envelope.payload, where=f"envelopes[{index}].payload")
     except MalformedError as failure:
-        return stopped(7, Status.FAILED, failure)
+        named = type(failure)(failure.message, where=failure.where, check="payload")
+        return stopped(7, Status.FAILED, named)
     passed(7, f"tier {predicate.tier!r}, issued at {predicate.issued_at}")
 
     # 8 to 10.

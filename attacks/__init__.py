@@ -1,0 +1,1 @@
+"""Runnable forgeries, one in each file; see README.md."""
