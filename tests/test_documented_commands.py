@@ -12,14 +12,16 @@ import pytest
 
 from tests.repository import files_ending, label
 
-BLOCK = re.compile(r"^```(?:sh|bash|console)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def shown_commands() -> list[tuple[str, str]]:
     """Return (document, command line) of every `veridical ...` line in a code block."""
     found = []
     for path in files_ending(".md"):
-        for block in BLOCK.findall(path.read_text(encoding="utf-8")):
+        for language, block in FENCE.findall(path.read_text(encoding="utf-8")):
+            if language not in {"", "sh", "console"}:
+                continue
             joined = block.replace("\\\n", " ")
             found += [
                 (label(path), line.strip())

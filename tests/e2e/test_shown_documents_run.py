@@ -19,9 +19,12 @@ from tests.repository import ROOT
 MODEL = ROOT / "examples" / "models" / "tiny_relu.onnx"
 SAMPLES = ROOT / "examples" / "models" / "tiny_test.npz"
 
-SHELL_BLOCK = re.compile(r"^```\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-TOML_BLOCK = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(text: str, language: str = "") -> list[str]:
+    """Return the code blocks of one language; commands of a shell have none."""
+    return [block for name, block in FENCE.findall(text) if name == language]
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def run_line(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def shown_lines(text: str) -> list[str]:
     """Return every `veridical` command of the shell blocks, in order."""
-    joined = "\n".join(block.replace("\\\n", " ") for block in SHELL_BLOCK.findall(text))
+    joined = "\n".join(block.replace("\\\n", " ") for block in blocks(text))
     return [line for line in joined.splitlines() if line.startswith("veridical ")]
 
 
@@ -73,10 +76,10 @@ def test_readme_leads_to_a_verified_receipt_in_three_commands(folder: Path) -> N
 
 
 def test_readme_python_runs(folder: Path) -> None:
-    blocks = PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    shown = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python")[0]
     samples = np.load(folder / "samples.npz")["x"]
     names: dict[str, Any] = {"samples": samples, "x": samples[:1], "now": 1_796_000_000}
-    code = blocks[0].replace('"model.onnx"', repr(str(folder / "model.onnx")))
+    code = shown.replace('"model.onnx"', repr(str(folder / "model.onnx")))
     assert "model.onnx" in code
     # The receipt says when it was issued, and the policy shown asks for no age.
     exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own README
@@ -85,7 +88,7 @@ def test_readme_python_runs(folder: Path) -> None:
 
 def test_quickstart_runs_from_top_to_bottom(folder: Path) -> None:
     text = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
-    policy = TOML_BLOCK.findall(text)[0]
+    policy = blocks(text, "toml")[0]
     seen = []
     for line in shown_lines(text):
         if "--policy" in line and not (folder / "policy.toml").exists():
