@@ -1,7 +1,9 @@
 //! Runs programs.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use veridical_program::{Op, Program};
 
 use crate::Isa;
@@ -42,6 +44,7 @@ pub struct Executor {
     program: Arc<Program>,
     kernels: Kernels,
     threads: usize,
+    pool: Option<rayon::ThreadPool>,
     plan: Plan,
     /// Plan of traces, made when the first one is asked for.
     full_plan: OnceLock<Plan>,
@@ -69,8 +72,16 @@ impl Executor {
             let what = "buffers";
             return Err(ExecutorError::TooLarge { batch: 1, what, limit: MAX_ITEM_BYTES });
         }
+        let pool = (options.threads > 1).then(|| {
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(options.threads);
+            builder.build().map_err(|error| ExecutorError::ThreadPool {
+                threads: options.threads,
+                reason: error.to_string(),
+            })
+        });
         Ok(Self {
             program,
+            pool: pool.transpose()?,
             kernels,
             threads: options.threads,
             plan,
@@ -106,27 +117,65 @@ impl Executor {
         let graph = self.program.graph();
         let published = graph.outputs.iter().map(|output| output.tensor);
         self.check_size(batch, published, MAX_OUTPUT_ELEMENTS, "outputs")?;
+        let outputs = self.in_pool(|| self.run_chunks(inputs, batch));
+        outputs.map_err(|(node, row)| ExecutorError::EmptyRow { node, row })
+    }
+
+    /// Runs a checked batch chunk by chunk, the chunks in parallel if there are several.
+    fn run_chunks(&self, inputs: &[&[i32]], batch: usize) -> Result<Vec<Vec<i32>>, (usize, usize)> {
         let plan = &self.plan;
+        let graph = self.program.graph();
         let mut outputs: Vec<Vec<i32>> =
             graph.outputs.iter().map(|o| vec![0; plan.len(o.tensor) * batch]).collect();
+        // Smaller chunks, if that gives every thread one.
+        let chunk = plan.chunk().min(batch.div_ceil(self.threads));
+        let mut rest: Vec<&mut [i32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        let mut chunks = Vec::with_capacity(batch.div_ceil(chunk));
+        for start in (0..batch).step_by(chunk) {
+            let items = start..batch.min(start + chunk);
+            let lens = graph.outputs.iter().map(|o| plan.len(o.tensor) * items.len());
+            let parts = rest.iter_mut().zip(lens);
+            let parts: Vec<&mut [i32]> =
+                parts.map(|(rest, len)| rest.split_off_mut(..len).unwrap_or_default()).collect();
+            chunks.push((items, parts));
+        }
+        let empty: Vec<(usize, usize)> = if self.threads > 1 && chunks.len() > 1 {
+            let chunks = chunks.into_par_iter();
+            chunks.filter_map(|(items, parts)| self.run_chunk(inputs, items, parts, 1).err()).collect()
+        } else {
+            let chunks = chunks.into_iter();
+            chunks
+                .filter_map(|(items, parts)| self.run_chunk(inputs, items, parts, self.threads).err())
+                .collect()
+        };
+        // The first node and its first row, as if all items had been computed together.
+        empty.into_iter().min().map_or(Ok(outputs), Err)
+    }
+
+    /// Runs some items and fills their parts of the outputs.
+    fn run_chunk(
+        &self,
+        inputs: &[&[i32]],
+        items: Range<usize>,
+        outputs: Vec<&mut [i32]>,
+        threads: usize,
+    ) -> Result<(), (usize, usize)> {
+        let plan = &self.plan;
+        let run = Run { kernels: self.kernels, batch: items.len() };
         let mut work = self.workspace();
-        for start in (0..batch).step_by(plan.chunk()) {
-            let items = start..batch.min(start + plan.chunk());
-            let run = Run { kernels: self.kernels, batch: items.len(), threads: self.threads };
-            plan.prepare(&mut work, run.batch);
-            for (tensor, values) in inputs.iter().enumerate() {
-                let len = plan.len(tensor);
-                plan.write(&mut work, tensor, &values[items.start * len..items.end * len], run);
-            }
-            plan.run(&mut work, run, |_, _| ()).map_err(|empty| self.empty_row(empty, start))?;
-            for (output, values) in graph.outputs.iter().zip(&mut outputs) {
-                let len = plan.len(output.tensor);
-                let part = &mut values[items.start * len..items.end * len];
-                plan.read(&work, output.tensor, part, run);
+        plan.prepare(&mut work, run.batch, threads);
+        for (tensor, values) in inputs.iter().enumerate() {
+            let len = plan.len(tensor);
+            plan.write(&mut work, tensor, &values[items.start * len..items.end * len], run);
+        }
+        let done = plan.run(&mut work, run, |_, _| ());
+        if done.is_ok() {
+            for (output, values) in self.program.graph().outputs.iter().zip(outputs) {
+                plan.read(&work, output.tensor, values, run);
             }
         }
         self.give_back(work);
-        Ok(outputs)
+        done.map_err(|empty| self.in_batch(empty, items.start))
     }
 
     /// Runs a batch and keeps every tensor.
@@ -141,11 +190,12 @@ impl Executor {
         let lens = (0..graph.tensors.len()).map(|t| plan.len(t));
         let mut tensors: Vec<Vec<i32>> = lens.map(|len| vec![0; len * batch]).collect();
         let mut work = Workspace::default();
+        let mut empty = Vec::new();
         for start in (0..batch).step_by(plan.chunk()) {
             let items = start..batch.min(start + plan.chunk());
-            let run = Run { kernels: self.kernels, batch: items.len(), threads: self.threads };
+            let run = Run { kernels: self.kernels, batch: items.len() };
             let part = |t: usize| items.start * plan.len(t)..items.end * plan.len(t);
-            plan.prepare(&mut work, run.batch);
+            plan.prepare(&mut work, run.batch, self.threads);
             for (tensor, values) in inputs.iter().enumerate() {
                 tensors[tensor][part(tensor)].copy_from_slice(&values[part(tensor)]);
                 plan.write(&mut work, tensor, &values[part(tensor)], run);
@@ -153,7 +203,11 @@ impl Executor {
             let keep = |work: &Workspace, tensor: usize| {
                 plan.read(work, tensor, &mut tensors[tensor][part(tensor)], run);
             };
-            plan.run(&mut work, run, keep).map_err(|empty| self.empty_row(empty, start))?;
+            let done = self.in_pool(|| plan.run(&mut work, run, keep));
+            empty.extend(done.err().map(|empty| self.in_batch(empty, start)));
+        }
+        if let Some((node, row)) = empty.into_iter().min() {
+            return Err(ExecutorError::EmptyRow { node, row });
         }
         // A reshape has no step: same elements, other shape.
         for (id, node) in graph.nodes.iter().enumerate() {
@@ -195,12 +249,20 @@ impl Executor {
         }
     }
 
-    /// Error of a chunk that starts at item `start`; `row` counts within the chunk.
-    fn empty_row(&self, (node, row): (usize, usize), start: usize) -> ExecutorError {
+    /// Node and row of an empty row, counted in the whole batch, for a chunk that starts at item `start`.
+    fn in_batch(&self, (node, row): (usize, usize), start: usize) -> (usize, usize) {
         let graph = self.program.graph();
         let shape = &graph.tensors[graph.tensor_of_node(node)].shape;
         let rows: usize = shape.iter().rev().skip(1).product();
-        ExecutorError::EmptyRow { node, row: row + start * rows }
+        (node, row + start * rows)
+    }
+
+    /// Runs in the pool of this executor; without one, right here.
+    fn in_pool<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
     }
 
     fn check_inputs(&self, inputs: &[&[i32]], batch: usize) -> Result<(), ExecutorError> {

@@ -103,11 +103,30 @@ pub(crate) enum Cells<'a> {
 }
 
 impl CellsMut<'_> {
+    /// The first `mid` elements and the others.
+    pub(crate) fn split_at(self, mid: usize) -> (Self, Self) {
+        match self {
+            Self::Narrow(cells) => {
+                let (left, right) = cells.split_at_mut(mid);
+                (CellsMut::Narrow(left), CellsMut::Narrow(right))
+            }
+            Self::Wide(cells) => {
+                let (left, right) = cells.split_at_mut(mid);
+                (CellsMut::Wide(left), CellsMut::Wide(right))
+            }
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Narrow(cells) => cells.len(),
             Self::Wide(cells) => cells.len(),
         }
+    }
+
+    /// The first `len` elements, for as long as all of them are borrowed.
+    pub(crate) fn into_first(self, len: usize) -> Self {
+        self.split_at(len).0
     }
 
     /// Part of the elements.

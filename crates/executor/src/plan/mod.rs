@@ -15,7 +15,7 @@ use std::sync::Arc;
 use veridical_program::{Op, Program};
 
 use crate::kernels::epilogue::{Cells, CellsMut, Map};
-use crate::steps::{Buffer, EmptyRow, Operands, Run, Scratch, Step};
+use crate::steps::{Buffer, EmptyRow, Operands, Run, Scratch, Step, Units};
 use fusion::Readers;
 use storage::{Life, Slot};
 
@@ -23,6 +23,9 @@ use storage::{Life, Slot};
 const CHUNK_BYTES: usize = 1 << 20;
 /// Most items of a chunk.
 const CHUNK_ITEMS: usize = 256;
+
+/// Work below which threads cost more than they save: some microseconds.
+const MIN_PARALLEL_WORK: usize = 1 << 20;
 
 /// Whether tensors that nobody asks for are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +64,8 @@ pub(crate) struct Plan {
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
     buffers: Vec<Buffer>,
-    scratch: Scratch,
+    /// One for every thread.
+    scratch: Vec<Scratch>,
 }
 
 impl Plan {
@@ -118,8 +122,9 @@ impl Plan {
     }
 
     /// Sizes the buffers of a workspace for a chunk.
-    pub(crate) fn prepare(&self, work: &mut Workspace, batch: usize) {
+    pub(crate) fn prepare(&self, work: &mut Workspace, batch: usize, threads: usize) {
         work.buffers.resize_with(self.slots.len(), Buffer::default);
+        work.scratch.resize_with(threads.max(1), Scratch::default);
         for (buffer, slot) in work.buffers.iter_mut().zip(&self.slots) {
             slot.prepare(buffer, batch);
         }
@@ -157,13 +162,52 @@ impl Plan {
             // Taken out while it is written: operands are other buffers, by the assignment of slots.
             let mut result = std::mem::take(&mut work.buffers[placed.result]);
             let operands = Operands { buffers: &work.buffers, ids: &placed.operands };
-            let done = placed.step.run(operands, result.cells_mut(), &mut work.scratch, run);
+            let units = placed.step.units(run.batch);
+            let cells = result.cells_mut().into_first(self.lens[placed.tensor] * run.batch);
+            let done = if work.scratch.len() > 1 && units.count * units.work >= MIN_PARALLEL_WORK {
+                parallel(&*placed.step, operands, cells, units, &mut work.scratch, run)
+            } else {
+                match work.scratch.first_mut() {
+                    Some(scratch) => placed.step.run(operands, cells, 0..units.count, scratch, run),
+                    None => Ok(()),
+                }
+            };
             work.buffers[placed.result] = result;
             done.map_err(|EmptyRow(row)| (placed.node, row))?;
             after(work, placed.tensor);
         }
         Ok(())
     }
+}
+
+/// Divides the units of a step among as many threads as there are scratch buffers.
+///
+/// Every unit is computed as if it were alone, so the division changes nothing; of several empty rows the
+/// first is reported.
+fn parallel(
+    step: &dyn Step,
+    operands: Operands<'_>,
+    mut result: CellsMut<'_>,
+    units: Units,
+    scratch: &mut [Scratch],
+    run: Run,
+) -> Result<(), EmptyRow> {
+    let share = units.count.div_ceil(scratch.len());
+    let mut done = vec![Ok(()); scratch.len()];
+    rayon::scope(|scope| {
+        let mut start = 0;
+        for (scratch, done) in scratch.iter_mut().zip(&mut done) {
+            let end = units.count.min(start + share);
+            let len = result.len().min((end - start) * units.len);
+            let (part, rest) = result.split_at(len);
+            result = rest;
+            if start < end {
+                scope.spawn(move |_| *done = step.run(operands, part, start..end, scratch, run));
+            }
+            start = end;
+        }
+    });
+    done.into_iter().filter_map(Result::err).min().map_or(Ok(()), Err)
 }
 
 /// For every tensor the one whose storage it uses: a `reshape` renames, it moves nothing.

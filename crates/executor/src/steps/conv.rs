@@ -1,9 +1,11 @@
 //! Convolutions as products of the weights with patches of the image.
 
+use std::ops::Range;
+
 use veridical_program::{ConstData, Window};
 
 use super::linear::narrow;
-use super::{EmptyRow, Operands, Run, SLACK, Scratch, Step};
+use super::{EmptyRow, Operands, Run, SLACK, Scratch, Step, Units};
 use crate::kernels::aligned::Aligned;
 use crate::kernels::epilogue::{Bias, Cells, CellsMut, Map};
 use crate::kernels::gemm::{LANES, PAIR, Panels, Rows, gemm};
@@ -47,6 +49,16 @@ impl Geometry {
     /// Input and output channels of a group.
     fn group(&self) -> [usize; 2] {
         [self.input[0] / self.groups, self.output[0] / self.groups]
+    }
+
+    /// Positions of a result.
+    fn positions(&self) -> usize {
+        self.output[1] * self.output[2]
+    }
+
+    /// Taps of a group.
+    fn taps_len(&self) -> usize {
+        self.group()[0] * self.window.kernel[0] * self.window.kernel[1]
     }
 
     /// Position of every tap of a group, relative to the first.
@@ -125,21 +137,21 @@ impl Conv {
         }
     }
 
-    /// One group by patches; `image` starts at its first channel.
-    fn group(
+    /// Output channels of one group by patches; `image` starts at the first channel of the group.
+    fn product(
         &self,
         (patches, panels): (&Patches, usize),
         image: &[i16],
-        group: usize,
+        channels: Range<usize>,
         result: &mut CellsMut<'_>,
         packed: &mut [i16],
         run: Run,
     ) {
-        let outputs = self.geometry.group()[1];
-        let positions = self.geometry.output[1] * self.geometry.output[2];
+        let positions = self.geometry.positions();
         let stride = 2 * patches.pairs();
-        let rows = Rows { data: &self.weights[group * outputs * stride..], stride, count: outputs };
-        let bias = Bias::Row(&self.bias[group * outputs..(group + 1) * outputs]);
+        let data = &self.weights[channels.start * stride..];
+        let rows = Rows { data, stride, count: channels.len() };
+        let bias = Bias::Row(&self.bias[channels]);
         for first in (0..patches.panels()).step_by(panels) {
             let count = panels.min(patches.panels() - first);
             let packed = &mut packed[..count * patches.pairs() * PAIR];
@@ -154,72 +166,82 @@ impl Conv {
         }
     }
 
-    /// All channels, each by its own kernel.
+    /// One channel by its own kernel; `plane` starts at its image.
     fn depthwise(
         &self,
         taps: &[u32],
-        image: &[i16],
+        plane: &[i16],
+        channel: usize,
         result: &mut CellsMut<'_>,
         sums: &mut Aligned<i32>,
         run: Run,
     ) {
-        let [height, width] = self.geometry.padded();
-        let [channels, rows, columns] = self.geometry.output;
+        let width = self.geometry.padded()[1];
+        let [_, _, columns] = self.geometry.output;
         let [sh, sw] = self.geometry.window.stride;
-        let depth = taps.len().next_multiple_of(2);
-        let positions = rows * columns;
-        sums.reserve(positions);
-        for c in 0..channels {
-            let weights = &self.weights[c * depth..][..taps.len()];
-            let plane = &image[c * height * width..];
-            for (y, sums) in sums[..positions].chunks_exact_mut(columns).enumerate() {
-                let from = &plane[y * sh * width..];
-                run.kernels.correlate(sums, self.bias[c], from, sw, taps, weights);
-            }
-            let sums = Cells::Wide(&sums[..positions]);
-            let mut part = result.part(c * positions..(c + 1) * positions);
-            run.kernels.map(&self.map, sums, &mut part);
+        let weights = &self.weights[channel * taps.len().next_multiple_of(2)..][..taps.len()];
+        sums.reserve(result.len());
+        let sums = &mut sums[..result.len()];
+        for (y, sums) in sums.chunks_exact_mut(columns).enumerate() {
+            let from = &plane[y * sh * width..];
+            run.kernels.correlate(sums, self.bias[channel], from, sw, taps, weights);
         }
+        run.kernels.map(&self.map, Cells::Wide(sums), result);
     }
 }
 
 impl Step for Conv {
+    /// Output channels.
+    fn units(&self, batch: usize) -> Units {
+        let len = self.geometry.positions();
+        let work = len * self.geometry.taps_len();
+        Units { count: batch * self.geometry.images * self.geometry.output[0], len, work }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
         let source = operands.narrow(0);
         let item: usize = self.geometry.input.iter().product();
-        let out: usize = self.geometry.output.iter().product();
         let plane: usize = self.geometry.padded().iter().product();
-        for i in 0..run.batch * self.geometry.images {
+        let [inputs, outputs] = self.geometry.group();
+        let channels = self.geometry.output[0];
+        let positions = self.geometry.positions();
+        let mut unit = units.start;
+        let mut padded = None;
+        while unit < units.end {
+            // As many channels of one group of one image as the range has.
+            let (i, first) = (unit / channels, unit % channels);
+            let group = first / outputs;
+            let count = ((group + 1) * outputs - first).min(units.end - unit);
             let mut image = &source[i * item..];
             if self.geometry.has_padding() {
-                scratch.image.reserve(self.geometry.input[0] * plane + SLACK);
-                self.pad(image, &mut scratch.image);
+                if padded != Some(i) {
+                    scratch.image.reserve(self.geometry.input[0] * plane + SLACK);
+                    self.pad(image, &mut scratch.image);
+                    padded = Some(i);
+                }
                 image = &scratch.image;
             }
-            let mut result = result.part(i * out..(i + 1) * out);
+            let image = &image[group * inputs * plane..];
+            let at = (unit - units.start) * positions;
+            let part = &mut result.part(at..at + count * positions);
             match &self.kind {
                 Kind::Depthwise { taps } => {
-                    self.depthwise(taps, image, &mut result, &mut scratch.sums, run);
+                    self.depthwise(taps, image, first, part, &mut scratch.sums, run);
                 }
                 Kind::Patches { patches, panels } => {
-                    let [inputs, outputs] = self.geometry.group();
                     scratch.panels.reserve(panels * patches.pairs() * PAIR);
-                    let positions = out / self.geometry.output[0];
-                    for group in 0..self.geometry.groups {
-                        let image = &image[group * inputs * plane..];
-                        let part = group * outputs * positions..(group + 1) * outputs * positions;
-                        let part = &mut result.part(part);
-                        let packed = &mut scratch.panels;
-                        self.group((patches, *panels), image, group, part, packed, run);
-                    }
+                    let packed = &mut scratch.panels;
+                    self.product((patches, *panels), image, first..first + count, part, packed, run);
                 }
             }
+            unit += count;
         }
         Ok(())
     }

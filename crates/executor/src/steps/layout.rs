@@ -2,7 +2,9 @@
 
 use veridical_program::ConstData;
 
-use super::{EmptyRow, Operands, Run, Scratch, Step};
+use std::ops::Range;
+
+use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::kernels::epilogue::{Cells, CellsMut, Map};
 
 /// Copies of one operand into a result of `shape`, by strides.
@@ -57,18 +59,23 @@ pub(crate) struct Layout {
 }
 
 impl Step for Layout {
+    fn units(&self, batch: usize) -> Units {
+        Units { count: batch, len: self.len, work: 8 * self.len }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         _scratch: &mut Scratch,
-        run: Run,
+        _run: Run,
     ) -> Result<(), EmptyRow> {
         if let Some(value) = self.background {
-            fill(&mut result.first(run.batch * self.len), value);
+            fill(&mut result, value);
         }
-        for item in 0..run.batch {
-            let mut result = result.part(item * self.len..(item + 1) * self.len);
+        for (place, item) in units.enumerate() {
+            let mut result = result.part(place * self.len..(place + 1) * self.len);
             for (i, mv) in self.moves.iter().enumerate() {
                 let source = operands.get(i).part(item * mv.item..(item + 1) * mv.item);
                 match (source, &mut result) {
@@ -141,19 +148,24 @@ pub(crate) struct Gather {
 }
 
 impl Step for Gather {
+    fn units(&self, batch: usize) -> Units {
+        Units { count: batch * self.ids, len: self.width, work: 8 * self.width }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         _scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
         let ids = operands.get(0);
-        for i in 0..run.batch * self.ids {
+        for (place, i) in units.enumerate() {
             // The loader has checked that ids are rows.
             let id = usize::try_from(ids.at(i)).unwrap_or(0);
             let row = id * self.width..(id + 1) * self.width;
-            let mut part = result.part(i * self.width..(i + 1) * self.width);
+            let mut part = result.part(place * self.width..(place + 1) * self.width);
             match (&self.rows, &mut part) {
                 (ConstData::I8(rows), CellsMut::Narrow(part)) => {
                     part.iter_mut().zip(&rows[row]).for_each(|(y, &x)| *y = x.into());

@@ -1,9 +1,11 @@
 //! Products with constant weights.
 
-use super::{EmptyRow, Operands, Run, Scratch, Step};
+use std::ops::Range;
+
+use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::kernels::aligned::Aligned;
 use crate::kernels::epilogue::{Bias, CellsMut, Map};
-use crate::kernels::gemm::{LANES, Panels, Rows, gemm};
+use crate::kernels::gemm::{LANES, PAIR, Panels, Rows, gemm};
 use crate::kernels::pack::{pack_columns, packed_len};
 use veridical_program::ConstData;
 
@@ -39,19 +41,36 @@ impl Linear {
 }
 
 impl Step for Linear {
+    /// Rows; of a single row, panels of columns.
+    fn units(&self, batch: usize) -> Units {
+        let rows = batch * self.rows;
+        if rows > 1 {
+            Units { count: rows, len: self.columns, work: self.columns * self.depth }
+        } else {
+            let count = self.columns.div_ceil(LANES);
+            Units { count, len: LANES, work: LANES * self.depth }
+        }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         _scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
-        let rows =
-            Rows { data: operands.narrow(0), stride: self.depth, count: run.batch * self.rows };
-        let panels = Panels { data: &self.panels, pairs: self.depth.div_ceil(2) };
-        let bias = Bias::Column(&self.bias);
-        gemm(run.kernels, rows, panels, self.columns, |window, tile| {
-            run.kernels.store(tile, window, bias, &self.map, &mut result, self.columns);
+        let pairs = self.depth.div_ceil(2);
+        let single = run.batch * self.rows == 1;
+        let first = if single { units.start } else { 0 };
+        let (row, count) = if single { (0, 1) } else { (units.start, units.len()) };
+        let columns = if single { result.len() } else { self.columns };
+        let data = &operands.narrow(0)[row * self.depth..];
+        let rows = Rows { data, stride: self.depth, count };
+        let panels = Panels { data: &self.panels[first * pairs * PAIR..], pairs };
+        let bias = Bias::Column(&self.bias[first * LANES..]);
+        gemm(run.kernels, rows, panels, columns, |window, tile| {
+            run.kernels.store(tile, window, bias, &self.map, &mut result, columns);
         });
         Ok(())
     }

@@ -21,9 +21,12 @@ pub(crate) mod pointwise;
 pub(crate) mod pool;
 pub(crate) mod row;
 
+use std::ops::Range;
+
 use crate::kernels::Kernels;
 use crate::kernels::aligned::Aligned;
 use crate::kernels::epilogue::{Cells, CellsMut};
+use crate::kernels::vector::Divisor;
 
 /// Elements that every buffer has beyond its tensor: a pair of `k` may be read past an odd row.
 pub(crate) const SLACK: usize = 64;
@@ -65,6 +68,7 @@ pub(crate) struct Scratch {
     pub(crate) panels: Aligned<i16>,
     pub(crate) image: Aligned<i16>,
     pub(crate) sums: Aligned<i32>,
+    pub(crate) divisors: Vec<Divisor>,
 }
 
 /// Operands of a step: whole buffers, slack included.
@@ -95,21 +99,33 @@ pub(crate) struct Run {
     pub(crate) kernels: Kernels,
     /// Items of the chunk.
     pub(crate) batch: usize,
-    /// Threads that a single step may use.
-    pub(crate) threads: usize,
 }
 
 /// Row of the result that has no weight; see [`crate::ExecutorError::EmptyRow`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct EmptyRow(pub(crate) usize);
+
+/// Independent parts of a step, which follow each other in the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Units {
+    pub(crate) count: usize,
+    /// Elements of one unit in the result; the last unit may be shorter.
+    pub(crate) len: usize,
+    /// Products or similar of one unit, roughly.
+    pub(crate) work: usize,
+}
 
 /// One prepared operation.
 pub(crate) trait Step: std::fmt::Debug + Send + Sync {
-    /// Computes the result for `run.batch` items. `result` is the whole buffer, slack included.
+    /// How the result for `batch` items can be divided among threads.
+    fn units(&self, batch: usize) -> Units;
+
+    /// Computes some units, for `run.batch` items in all. `result` is exactly their place.
     fn run(
         &self,
         operands: Operands<'_>,
         result: CellsMut<'_>,
+        units: Range<usize>,
         scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow>;

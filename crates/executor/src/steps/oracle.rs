@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use veridical_program::Program;
 
-use super::{EmptyRow, Operands, Run, Scratch, Step};
+use std::ops::Range;
+
+use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::error::ExecutorError;
 use crate::interpreter::Site;
 use crate::kernels::epilogue::{Cells, CellsMut, Map};
@@ -17,10 +19,17 @@ pub(crate) struct Oracle {
 }
 
 impl Step for Oracle {
+    fn units(&self, batch: usize) -> Units {
+        let graph = self.program.graph();
+        let len = graph.tensors[graph.tensor_of_node(self.node)].len();
+        Units { count: 1, len: batch * len, work: batch * len }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        _units: Range<usize>,
         _scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {

@@ -1,7 +1,9 @@
 //! Sums, products and maps element by element, with broadcast.
 
 use super::broadcast::Runs;
-use super::{EmptyRow, Operands, Run, Scratch, Step};
+use std::ops::Range;
+
+use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::kernels::Kernels;
 use crate::kernels::epilogue::{Cells, CellsMut, Map};
 
@@ -39,15 +41,21 @@ pub(crate) struct Sum {
 }
 
 impl Step for Sum {
+    fn units(&self, batch: usize) -> Units {
+        let work = 4 * self.runs.len * (1 + self.terms.len());
+        Units { count: batch * self.runs.count, len: self.runs.len, work }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
         scratch.sums.reserve(BLOCK);
-        for i in 0..run.batch * self.runs.count {
+        for (place, i) in units.enumerate() {
             let (item, r) = (i / self.runs.count, i % self.runs.count);
             for from in (0..self.runs.len).step_by(BLOCK) {
                 let len = BLOCK.min(self.runs.len - from);
@@ -82,7 +90,7 @@ impl Step for Sum {
                         }
                     }
                 }
-                let at = i * self.runs.len + from;
+                let at = place * self.runs.len + from;
                 run.kernels.map(&self.map, Cells::Wide(sums), &mut result.part(at..at + len));
             }
         }
@@ -122,15 +130,21 @@ pub(crate) struct Multiply {
 }
 
 impl Step for Multiply {
+    fn units(&self, batch: usize) -> Units {
+        let work = 8 * self.runs.len;
+        Units { count: batch * self.runs.count, len: self.runs.len, work }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
         scratch.sums.reserve(BLOCK);
-        for i in 0..run.batch * self.runs.count {
+        for (place, i) in units.enumerate() {
             let (item, r) = (i / self.runs.count, i % self.runs.count);
             for from in (0..self.runs.len).step_by(BLOCK) {
                 let len = BLOCK.min(self.runs.len - from);
@@ -146,7 +160,7 @@ impl Step for Multiply {
                         run.kernels.multiply(values, x.part(start + from..start + from + len));
                     }
                 }
-                let at = i * self.runs.len + from;
+                let at = place * self.runs.len + from;
                 run.kernels.map(&self.map, Cells::Wide(values), &mut result.part(at..at + len));
             }
         }
@@ -163,15 +177,21 @@ pub(crate) struct MapStep {
 }
 
 impl Step for MapStep {
+    fn units(&self, batch: usize) -> Units {
+        Units { count: (batch * self.len).div_ceil(BLOCK), len: BLOCK, work: 8 * BLOCK }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         _scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
-        let len = run.batch * self.len;
-        run.kernels.map(&self.map, operands.get(0).part(0..len), &mut result.first(len));
+        let start = units.start * BLOCK;
+        let source = operands.get(0).part(start..start + result.len());
+        run.kernels.map(&self.map, source, &mut result);
         Ok(())
     }
 }

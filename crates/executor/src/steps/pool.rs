@@ -2,7 +2,9 @@
 
 use veridical_program::Window;
 
-use super::{EmptyRow, Operands, Run, Scratch, Step};
+use std::ops::Range;
+
+use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::kernels::epilogue::{Cells, CellsMut, Map};
 
 /// `max_pool` or `sum_pool`.
@@ -20,10 +22,17 @@ pub(crate) struct Pool {
 }
 
 impl Step for Pool {
+    fn units(&self, batch: usize) -> Units {
+        let len = self.result[0] * self.result[1];
+        let work = 4 * len * self.window.kernel[0] * self.window.kernel[1];
+        Units { count: batch * self.planes, len, work }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
@@ -34,7 +43,7 @@ impl Step for Pool {
         scratch.sums.reserve(width + columns);
         let (line, out) = scratch.sums.split_at_mut(width);
         let out = &mut out[..columns];
-        for p in 0..run.batch * self.planes {
+        for (place, p) in units.enumerate() {
             let source = operands.get(0).part(p * plane..(p + 1) * plane);
             for y in 0..rows {
                 line.fill(if self.sum { 0 } else { i32::MIN });
@@ -49,7 +58,7 @@ impl Step for Pool {
                     }
                 }
                 self.reduce(line, out);
-                let at = (p * rows + y) * columns;
+                let at = (place * rows + y) * columns;
                 let part = &mut result.part(at..at + columns);
                 run.kernels.map(&Map::Identity, Cells::Wide(out), part);
             }

@@ -1,6 +1,8 @@
 //! Operations on rows: softmax numerators and layer norms.
 
-use super::{EmptyRow, Operands, Run, Scratch, Step};
+use std::ops::Range;
+
+use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::kernels::epilogue::{CellsMut, Table};
 use crate::kernels::vector::Norm;
 
@@ -27,18 +29,23 @@ pub(crate) struct Mask {
 }
 
 impl Step for SoftmaxNumerator {
+    fn units(&self, batch: usize) -> Units {
+        Units { count: batch * self.rows, len: self.width, work: 32 * self.width }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         _scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
         let x = operands.get(0);
-        for row in 0..run.batch * self.rows {
+        for (place, row) in units.enumerate() {
             let range = row * self.width..(row + 1) * self.width;
-            let source = x.part(range.clone());
-            let mut part = result.part(range);
+            let source = x.part(range);
+            let mut part = result.part(place * self.width..(place + 1) * self.width);
             let open = self.mask.as_ref().map(|mask| {
                 let start = row / self.rows * mask.item + mask.starts[row % self.rows];
                 &operands.narrow(1)[start..][..mask.width]
@@ -68,19 +75,24 @@ pub(crate) struct LayerNorm {
 }
 
 impl Step for LayerNorm {
+    fn units(&self, batch: usize) -> Units {
+        Units { count: batch * self.rows, len: self.width, work: 32 * self.width }
+    }
+
     fn run(
         &self,
         operands: Operands<'_>,
         mut result: CellsMut<'_>,
+        units: Range<usize>,
         scratch: &mut Scratch,
         run: Run,
     ) -> Result<(), EmptyRow> {
         let x = operands.get(0);
         scratch.sums.reserve(self.width);
-        for row in 0..run.batch * self.rows {
+        for (place, row) in units.enumerate() {
             let range = row * self.width..(row + 1) * self.width;
             let centred = &mut scratch.sums[..self.width];
-            let mut part = result.part(range.clone());
+            let mut part = result.part(place * self.width..(place + 1) * self.width);
             run.kernels.normalise(x.part(range), self.norm, centred, &mut part);
         }
         Ok(())
