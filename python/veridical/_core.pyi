@@ -1,7 +1,7 @@
 # Types of the Rust extension; `stubtest` compares them with it.
 
 from os import PathLike
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __all__ = ["Executor", "Program", "Trace", "__version__", "available_isas", "cpu_features"]
 
 __version__: str
+_Isa: TypeAlias = Literal["portable", "avx2", "avx512"]
 
 @final
 class Program:
@@ -51,13 +52,13 @@ class Executor:
         /,
         *,
         threads: int = 0,
-        isa: Literal["auto", "portable", "avx2", "avx512"] = "auto",
+        isa: Literal["auto"] | _Isa = "auto",
     ) -> Executor: ...
     def run(self, inputs: dict[str, NDArray[np.int32]], /) -> dict[str, NDArray[np.int32]]: ...
     def infer(self, inputs: dict[str, NDArray[Any]], /) -> dict[str, NDArray[np.float64]]: ...
     def trace(self, inputs: dict[str, NDArray[np.int32]], /) -> Trace: ...
     @property
-    def isa(self) -> str: ...
+    def isa(self) -> _Isa: ...
     @property
     def threads(self) -> int: ...
 
@@ -70,5 +71,5 @@ class Trace:
     def step(self, tensor: int, element: int, /) -> int: ...
     def __len__(self) -> int: ...
 
-def available_isas() -> list[str]: ...
+def available_isas() -> list[_Isa]: ...
 def cpu_features() -> list[str]: ...

@@ -70,7 +70,8 @@ pub(crate) fn with_elements<R>(
         let native = dtype.call_method1("newbyteorder", ("=",))?;
         numpy.call_method1("asarray", (array, native))?
     };
-    let plain = numpy.call_method1("ascontiguousarray", (plain,))?;
+    let layout = ("C_CONTIGUOUS", "ALIGNED");
+    let plain = numpy.call_method1("require", (plain, array.py().None(), layout))?;
     let plain = plain.cast_into::<PyUntypedArray>().map_err(PyErr::from)?;
     with_native(&plain, body).ok_or_else(|| {
         CoreError::from(ArgumentError::Dtype {

@@ -37,7 +37,10 @@ impl Program {
     /// The same from a regular file, whose size is looked at before it is read.
     #[staticmethod]
     #[pyo3(signature = (path, /))]
-    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument from Python is owned"
+    )]
     fn from_file(py: Python<'_>, path: PathBuf) -> Result<Self, CoreError> {
         py.detach(|| {
             let file = read_file(&path)?;
@@ -50,7 +53,10 @@ impl Program {
     /// Make a program of a graph in canonical JSON and its constants; everything is checked.
     #[staticmethod]
     #[pyo3(signature = (graph_json, consts, *, salt=None, aliases=None))]
-    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python is owned")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an argument from Python is owned"
+    )]
     fn build(
         py: Python<'_>,
         graph_json: &[u8],
