@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tests.differential.broken_files import good_draft, split
+from tests.differential.chained_programs import chained_program
 from tests.differential.engines import (
     REFUSED,
     assert_same_run,
@@ -58,6 +59,16 @@ def run_wide_programs(seeds: Iterable[int]) -> int:
         draft = wide_program(seed)
         inputs = wide_inputs(draft, np.random.default_rng(seed), 2)
         finished += assert_same_run(draft.to_bytes(), inputs, f"wide seed {seed}")
+    return finished
+
+
+def run_chained_programs(seeds: Iterable[int]) -> int:
+    """Compare runs of chains that an executor may fuse; return how many ended in values."""
+    finished = 0
+    for seed in seeds:
+        draft = chained_program(seed)
+        inputs = wide_inputs(draft, np.random.default_rng(seed), 2)
+        finished += assert_same_run(draft.to_bytes(), inputs, f"chained seed {seed}")
     return finished
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tests.differential.draft import Draft
 from tests.differential.floats import adversarial_floats
+from tests.differential.random_programs import random_inputs, random_program
 from veridical import _core, reference
 from veridical.errors import InputError
 from veridical.reference.graph import MAX_MAGNITUDE, RealScale
@@ -26,7 +27,10 @@ def both(
     real = {"kind": "real", "mul": mul, "shift": shift}
     draft.add_input((size,), lo, hi, encode=None if integer else real)
     draft.add_output(draft.add_node("add", [0], coeff=[1]), mul=min(mul, 2**22 - 1), shift=shift)
-    content = draft.to_bytes()
+    return both_of(draft.to_bytes())
+
+
+def both_of(content: bytes) -> tuple[reference.ReferenceProgram, _core.Program]:
     return reference.load(content), _core.Program.from_bytes(content)
 
 
@@ -123,6 +127,34 @@ def test_other_arrays_are_refused_by_both(values: NDArray[Any]) -> None:
     for encode in (engines[0].encode, engines[1].encode):
         with pytest.raises(InputError):
             encode({"in0": values})
+
+
+def test_real_questions_get_the_same_real_answers() -> None:
+    """The extension's one-step `infer` is encode, run and decode of the reference."""
+    answered = 0
+    for seed in range(60):
+        draft, rng = random_program(seed), np.random.default_rng(seed)
+        program, core = both_of(draft.to_bytes())
+        inputs: dict[str, NDArray[Any]] = {}
+        for name, values in random_inputs(draft, rng, 2).items():
+            encode = next(item["encode"] for item in draft.inputs if item["name"] == name)
+            inputs[name] = values
+            if encode["kind"] == "real":
+                noisy = (values + rng.normal(size=values.shape)) / encode["mul"]
+                inputs[name] = np.ldexp(noisy, encode["shift"]).astype(
+                    str(rng.choice(["f4", "f8"]))
+                )
+        try:
+            run = program.run(program.encode(inputs).values)
+        except InputError:
+            with pytest.raises(InputError):
+                _core.Executor(core).infer(inputs)
+            continue
+        expected, actual = program.decode(run.outputs), _core.Executor(core).infer(inputs)
+        for name, reals in expected.items():
+            assert actual[name].tobytes() == reals.tobytes(), f"seed {seed}, output {name}"
+        answered += 1
+    assert answered > 30
 
 
 @given(

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tests.differential.campaigns import run_programs, run_wide_programs
+from tests.differential.campaigns import run_chained_programs, run_programs, run_wide_programs
 from tests.differential.engines import assert_same_run, assert_same_steps
 from tests.differential.random_programs import (
     PROPOSALS,
@@ -30,6 +30,11 @@ def test_a_large_batch_runs_alike() -> None:
 @pytest.mark.parametrize("first_seed", range(0, 72, 18))
 def test_heavy_ops_run_alike_at_awkward_sizes(first_seed: int) -> None:
     assert run_wide_programs(range(first_seed, first_seed + 18)) > 14
+
+
+@pytest.mark.parametrize("first_seed", range(0, 80, 20))
+def test_chains_that_may_be_fused_run_alike(first_seed: int) -> None:
+    assert run_chained_programs(range(first_seed, first_seed + 20)) > 15
 
 
 @pytest.mark.parametrize("op", PROPOSALS)
