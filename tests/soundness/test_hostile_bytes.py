@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import FULL_CAMPAIGN
 from tests.toy import GIVEN, NOW, P256_SIGNER, SIGNER, STRICT, toy_receipt, toy_run
 from veridical.commitment import Commitment
 from veridical.errors import MalformedError, VerificationError
@@ -28,6 +29,9 @@ from veridical.verifier import explain, verify
 
 if TYPE_CHECKING:
     from veridical.receipt.canonical import Value
+
+pytestmark = pytest.mark.timeout(1800 if FULL_CAMPAIGN else 60)
+
 
 RICH = upgrade(
     toy_receipt(private=True, reveal=True),

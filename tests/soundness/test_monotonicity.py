@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import FULL_CAMPAIGN
 from tests.toy import (
     NONCE,
     NOW,
@@ -47,6 +49,9 @@ from veridical.receipt import (
     issue,
 )
 from veridical.verifier import explain
+
+pytestmark = pytest.mark.timeout(1800 if FULL_CAMPAIGN else 60)
+
 
 RUN = toy_run()
 SIGNERS = (SIGNER, OTHER_SIGNER, P256_SIGNER)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.conftest import FULL_CAMPAIGN
 from veridical.commitment import (
     FIELDS,
     Commitment,
@@ -18,6 +19,9 @@ from veridical.commitment import (
     tensors_to_bytes,
 )
 from veridical.errors import FieldError, InputError, MalformedError, NonCanonicalError
+
+pytestmark = pytest.mark.timeout(1800 if FULL_CAMPAIGN else 60)
+
 
 SALT = bytes(range(32))
 DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]

@@ -7,9 +7,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import FULL_CAMPAIGN
 from veridical.errors import NonCanonicalKeyError, PointNotOnCurveError, SmallOrderKeyError
 from veridical.keys import PublicKey
 from veridical.keys.edwards import require_prime_order
+
+pytestmark = pytest.mark.timeout(1800 if FULL_CAMPAIGN else 60)
+
 
 P = 2**255 - 19
 

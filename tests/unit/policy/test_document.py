@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import FULL_CAMPAIGN
 from tests.toy import OTHER_SIGNER, P256_SIGNER, PROGRAM, SIGNER
 from veridical.errors import Error, InputError, KeyFormatError, PolicyFormatError
 from veridical.policy import (
@@ -25,6 +26,9 @@ from veridical.policy import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.timeout(1800 if FULL_CAMPAIGN else 60)
+
 
 HEAD = 'version = "veridical-policy/v1"\n'
 DIGEST = "sha256:" + PROGRAM.digest.hex()

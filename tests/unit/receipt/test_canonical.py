@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import FULL_CAMPAIGN
 from veridical.errors import (
     DuplicateKeyError,
     InternalError,
@@ -18,6 +19,9 @@ from veridical.errors import (
 )
 from veridical.receipt import canonical
 from veridical.receipt.canonical import MAX_DEPTH, MAX_INTEGER, MAX_VALUES, Value
+
+pytestmark = pytest.mark.timeout(1800 if FULL_CAMPAIGN else 60)
+
 
 texts = st.text(st.sampled_from([chr(c) for c in range(0x20, 0x7F) if chr(c) not in '"\\']))
 integers = st.integers(-MAX_INTEGER, MAX_INTEGER)
