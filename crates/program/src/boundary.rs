@@ -84,10 +84,16 @@ pub fn encode(
     let Encode::Real { mul, shift } = input.encode else {
         return sink.integers(received);
     };
+    // Products of that many bits stay inside 64, also when they are shifted to the left by 31.
+    let product_bits = |width: u32| {
+        width
+            .saturating_add(u32::BITS)
+            .saturating_sub(mul.leading_zeros())
+    };
+    let fits = |width| product_bits(width) <= if shift >= 0 { 61 } else { 31 };
     let mul = i64::from(mul);
     let bits = |x: i128| round_wide(x.saturating_mul(mul.into()), shift.saturating_neg());
     let small = |x: i64| round_small(x.wrapping_mul(mul), shift.saturating_neg());
-    let is_small = shift >= 0;
     match received {
         Received::F32(x) => sink.floats(x, is_finite32, |v| encode_f32(v.to_bits(), mul, shift)),
         Received::F64(x) if mul == 1 => {
@@ -96,10 +102,12 @@ pub fn encode(
         Received::F64(x) => {
             sink.floats(x, is_finite64, |v| encode_f64_mul(v.to_bits(), mul, shift))
         }
-        Received::I8(x) if is_small => Ok(sink.clamped(x, |v| small(v.into()))),
-        Received::U8(x) if is_small => Ok(sink.clamped(x, |v| small(v.into()))),
-        Received::I16(x) if is_small => Ok(sink.clamped(x, |v| small(v.into()))),
-        Received::U16(x) if is_small => Ok(sink.clamped(x, |v| small(v.into()))),
+        Received::I8(x) if fits(8) => Ok(sink.clamped(x, |v| small(v.into()))),
+        Received::U8(x) if fits(8) => Ok(sink.clamped(x, |v| small(v.into()))),
+        Received::I16(x) if fits(16) => Ok(sink.clamped(x, |v| small(v.into()))),
+        Received::U16(x) if fits(16) => Ok(sink.clamped(x, |v| small(v.into()))),
+        Received::I32(x) if fits(32) => Ok(sink.clamped(x, |v| small(v.into()))),
+        Received::U32(x) if fits(32) => Ok(sink.clamped(x, |v| small(v.into()))),
         Received::I8(x) => Ok(sink.clamped(x, |v| bits(v.into()))),
         Received::U8(x) => Ok(sink.clamped(x, |v| bits(v.into()))),
         Received::I16(x) => Ok(sink.clamped(x, |v| bits(v.into()))),
@@ -265,11 +273,12 @@ fn round_wide(x: i128, k: i32) -> i64 {
     i64::try_from(rounded).unwrap_or(if rounded < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// As [`round_wide`] for `|x| < 2^48` and `k <= 0`.
+/// As [`round_wide`] for `|x| < 2^61`, and `|x| < 2^31` if `k > 0`.
 fn round_small(x: i64, k: i32) -> i64 {
-    let right = k.clamp(-50, 0).unsigned_abs();
+    let left = k.clamp(0, 31).unsigned_abs();
+    let right = k.clamp(-62, 0).unsigned_abs();
     let half = 1_i64.wrapping_shl(right) >> 1;
-    x.wrapping_add(half).wrapping_shr(right)
+    x.wrapping_shl(left).wrapping_add(half).wrapping_shr(right)
 }
 
 /// The binary64 that is exactly `q * mul / 2^shift`.

@@ -73,7 +73,7 @@ fn derive(site: &Site<'_>, rows: &mut RowSums) -> Result<Derived, NodeError> {
         Op::Add { coeff } => arithmetic::add(site, coeff),
         Op::Affine => arithmetic::affine(site),
         Op::Mul => arithmetic::mul(site),
-        Op::SoftmaxNumerator { shift } => attention::softmax_numerator(site, *shift),
+        Op::SoftmaxNumerator { shift } => attention::softmax_numerator(site, rows, *shift),
         Op::LayerNorm {
             shift,
             u,

@@ -1,13 +1,17 @@
 //! `softmax_numerator`, `weighted_mean`, `normalize`.
 
-use super::linear::extremes_of_entries;
+use super::rows::RowSums;
 use super::site::{Derived, Operand, Site, at_most, attribute, broadcast};
 use crate::constant::ConstData;
 use crate::error::NodeError;
 use crate::exact::{Interval, exact, power_above, power_of_two};
 use crate::graph::{ConstKind, M, P};
 
-pub(super) fn softmax_numerator(site: &Site<'_>, shift: u32) -> Result<Derived, NodeError> {
+pub(super) fn softmax_numerator(
+    site: &Site<'_>,
+    sums: &mut RowSums,
+    shift: u32,
+) -> Result<Derived, NodeError> {
     let [t] = site.constants(ConstKind::Table)?;
     let operands = site.operands();
     let arity = NodeError::Arity {
@@ -46,7 +50,9 @@ pub(super) fn softmax_numerator(site: &Site<'_>, shift: u32) -> Result<Derived, 
         .saturating_mul(power_of_two(shift))
         .saturating_add(difference);
     at_most("D + N * 2^shift <= p", reach, P)?;
-    let peak = t.elements.map_or(Ok(0), |t| check_peak(t, rows))?;
+    let peak = t.elements.map_or(Ok(0), |entries| {
+        check_peak(entries, sums.extremes(t.id, entries))
+    })?;
     Ok(Derived::new(x.shape, Interval { lo: 0, hi: peak }))
 }
 
@@ -59,28 +65,21 @@ fn check_mask(x: Operand<'_>, mask: Operand<'_>) -> Result<(), NodeError> {
 }
 
 /// Entry 0 of an exponential table, which must be its maximum.
-fn check_peak(t: &ConstData, rows: usize) -> Result<i128, NodeError> {
-    for index in 0..rows {
-        match t.get(index) {
-            Some(value) if value < 0 => {
-                return Err(NodeError::TableNegative {
-                    index,
-                    value: value.into(),
-                });
-            }
-            _ => {}
-        }
+fn check_peak(t: &ConstData, all: Interval) -> Result<i128, NodeError> {
+    if all.lo < 0 {
+        let is_negative = |&i: &usize| t.get(i).is_some_and(|value| value < 0);
+        let index = (0..t.len()).find(is_negative).unwrap_or(0);
+        let value = t.get(index).unwrap_or(0).into();
+        return Err(NodeError::TableNegative { index, value });
     }
-    let first = t.get(0).unwrap_or(0);
-    let all = extremes_of_entries(t, 0, rows.saturating_sub(1));
-    let maximum = all.map_or(i64::MAX, |i| i64::try_from(i.hi).unwrap_or(i64::MAX));
-    if first < 1 || i64::from(first) < maximum {
+    let first = i128::from(t.get(0).unwrap_or(0));
+    if first < 1 || first < all.hi {
         return Err(NodeError::TablePeak {
-            first: first.into(),
-            maximum,
+            first,
+            maximum: all.hi,
         });
     }
-    Ok(first.into())
+    Ok(first)
 }
 
 /// Greatest value that the sum of a row of `e` can take.

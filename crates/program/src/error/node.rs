@@ -180,9 +180,9 @@ checks! {
         #[error("entry 0 of the table is {first}, must be at least 1 and the maximum, {maximum}")]
         TablePeak {
             /// Entry 0.
-            first: i64,
+            first: i128,
             /// Maximum.
-            maximum: i64,
+            maximum: i128,
         },
         /// An attribute is outside the limits that depend on others.
         #[error("{name} is {value}, must be in {lo}..={hi}")]
