@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Samples: TypeAlias = "Mapping[str, NDArray[np.generic]] | NDArray[np.generic]"
 
-_CHUNK_ELEMENTS = 2**22
+_CHUNK_ELEMENTS = 2**21
 """Elements of the largest tensor in one pass: bounds the memory of a pass to a few hundred MB."""
 
 
@@ -107,9 +107,12 @@ def calibrate(
     with stage("calibrating", count, enabled=progress) as advance:
         for part in chunks(graph, samples):
             for name, array in evaluator.run(part).items():
-                finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-                if finite.size == 0:
-                    continue
+                finite = array
+                low, high = float(array.min()), float(array.max())
+                if not np.isfinite([low, high]).all():
+                    finite = array[np.isfinite(array)]
+                    if finite.size == 0:
+                        continue
                 low, high = float(finite.min()), float(finite.max())
                 if name in ranges:
                     low, high = min(low, ranges[name][0]), max(high, ranges[name][1])

@@ -90,7 +90,7 @@ def compile_model(
     chosen = samples if test is None else as_mapping(graph, test)
     chosen = {name: array[:_MEASURED_SAMPLES] for name, array in chosen.items()}
     agreements, outputs, saturated, elements = report.measure(
-        program, graph, low, builder, ids, chosen, progress=progress
+        program, graph, low, ids, chosen, progress=progress
     )
     tables = [c for c, info in zip(builder.consts, builder.const_info, strict=True)
               if info["kind"] == "table"]  # fmt: skip

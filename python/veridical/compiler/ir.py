@@ -4,32 +4,32 @@ A small closed set of operators over named tensors of fixed shape. The frontend 
 node into these; the quantiser lowers each of them to ops of the integer program. Shapes are those
 of the ONNX graph at batch size 1, leading axes included: an item of a program keeps all of them.
 
-| op           | inputs     | parameters                        | attributes                                 |
-|--------------|------------|-----------------------------------|--------------------------------------------|
-| Linear       | x          | weight (N, K), bias (N)           |                                            |
-| Conv         | x          | weight (O, C/g, KH, KW), bias (O) | stride, pad (t, l, b, r), dilation, groups |
-| MatMul       | a, b       |                                   | transpose_b                                |
-| Unary        | x          |                                   | fn: an Expression                          |
-| Affine       | x          | gain, offset (broadcast)          |                                            |
-| Add          | x1 .. xk   |                                   | coeff: tuple of floats                     |
-| Mul          | a, b       |                                   |                                            |
-| Softmax      | x [, mask] |                                   | scale of the logits; last axis             |
-| LayerNorm    | x          |                                   | epsilon, centered; last axis               |
-| WeightedMean | e, v       |                                   | rows of e sum to the divisor               |
-| MaxPool      | x          |                                   | kernel, stride, pad, dilation              |
-| SumPool      | x          |                                   | as MaxPool, and divisor                    |
-| ReduceSum    | x          |                                   | axes (kept as size 1), divisor             |
-| ReduceMax    | x          |                                   | axes (kept as size 1)                      |
-| ArgMax, TopK | x          |                                   | k, values; last axis                       |
-| Gather       | ids        | table (V, ...)                    |                                            |
-| Reshape      | x          |                                   | shape                                      |
-| Transpose    | x          |                                   | perm                                       |
-| Expand       | x          |                                   | shape (same rank)                          |
-| Concat       | x1 .. xk   |                                   | axis                                       |
-| Slice        | x          |                                   | axis, start, stop, step                    |
-| Pad          | x          |                                   | before, after, value                       |
+| op           | inputs     | parameters                        | attributes                     |
+|--------------|------------|-----------------------------------|--------------------------------|
+| Linear       | x          | weight (N, K), bias (N)           |                                |
+| Conv         | x          | weight (O, C/g, KH, KW), bias (O) | stride, pad, dilation, groups  |
+| MatMul       | a, b       |                                   | transpose_b                    |
+| Unary        | x          |                                   | fn: an Expression              |
+| Affine       | x          | gain, offset (broadcast)          |                                |
+| Add          | x1 .. xk   |                                   | coeff: tuple of floats         |
+| Mul          | a, b       |                                   |                                |
+| Softmax      | x [, mask] |                                   | scale of the logits; last axis |
+| LayerNorm    | x          |                                   | epsilon, centered; last axis   |
+| WeightedMean | e, v       |                                   | rows of e sum to the divisor   |
+| MaxPool      | x          |                                   | kernel, stride, pad, dilation  |
+| SumPool      | x          |                                   | as MaxPool, and divisor        |
+| ReduceSum    | x          |                                   | axes (kept as size 1), divisor |
+| ReduceMax    | x          |                                   | axes (kept as size 1)          |
+| ArgMax, TopK | x          |                                   | k, values; last axis           |
+| Gather       | ids        | table (V, ...)                    |                                |
+| Reshape      | x          |                                   | shape                          |
+| Transpose    | x          |                                   | perm                           |
+| Expand       | x          |                                   | shape (same rank)              |
+| Concat       | x1 .. xk   |                                   | axis                           |
+| Slice        | x          |                                   | axis, start, stop, step        |
+| Pad          | x          |                                   | before, after, value           |
 
-Broadcasting (Add, Mul, Affine, mask of Softmax): equal rank, each dimension equal or 1.
+`pad` is (top, left, bottom, right). Broadcasting (Add, Mul, Affine, mask of Softmax): equal rank, each dimension equal or 1.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ class Precision:
     input_margin: float = 1.02
     """Declared input range over the calibrated one."""
     inner_margin: float = 1.25
-    """Room of inner tensors over the calibrated range before they saturate."""
+    """Room of inner tensors over the calibrated range before they saturate, in small models."""
+    deep_margin: float = 1.05
+    """The same in deep models, where steps are powers of two and leave room by themselves."""
 
 
 PRECISIONS: Final = {

@@ -11,6 +11,7 @@
 | `arithmetic`, `masks` | elementwise fusion, attention masks                              |
 | `normalise`           | recognises written-out softmax, LayerNorm, masked mean           |
 | `optimise`            | folds per-channel factors into weights                           |
+| `types`               | element types, by ONNX's inference                               |
 | `check`               | compares the result with ONNX Runtime                            |
 """
 
@@ -23,10 +24,13 @@ import numpy as np
 
 from veridical.compiler.frontend import (
     ops_attention,
+    ops_einsum,
     ops_elementwise,
     ops_layout,
     ops_linear,
+    ops_quantised,
     ops_reduce,
+    ops_resample,
     ops_spatial,
     safe_load,
 )
@@ -54,10 +58,13 @@ __all__ = [
 # Importing a module registers its converters.
 _OPERATOR_MODULES = (
     ops_attention,
+    ops_einsum,
     ops_elementwise,
     ops_layout,
     ops_linear,
+    ops_quantised,
     ops_reduce,
+    ops_resample,
     ops_spatial,
 )
 

@@ -144,6 +144,10 @@ def affine(b: GraphBuilder, value: Value, gain: Array, offset: Array) -> Value:
         gain = gain * form[0]
     shape = _broadcast(b, b.shapes[base], _broadcast(b, gain.shape, offset.shape))
     base = b.materialise(layout.expand(b, Lazy(base), shape))
+    masked = b.made_by(base, layout.MASKED)
+    if masked is not None:  # what a mask removes stays removed
+        inner = affine(b, Lazy(masked.inputs[0]), gain, offset)
+        return masks.hide(b, b.lazy(inner), Lazy(masked.inputs[1]))
     below = b.made_by(base, "Affine")
     if below is not None:
         base = below.inputs[0]

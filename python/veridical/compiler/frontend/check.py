@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Largest deviation between float64 and float32 runs of the same model, relative to the largest
 #: value of the output.
 TOLERANCE = 1e-3
+#: Outputs smaller than this come from larger values inside, whose float32 error they inherit.
+SMALLEST_SCALE = 1e-3
 #: The same for models that round inside (QDQ): a float32 error may move a value by a whole step.
 ROUNDING_TOLERANCE = 0.05
 
@@ -37,8 +39,8 @@ class Deviation:
 
     @property
     def relative(self) -> float:
-        """Largest deviation relative to the largest output."""
-        return self.max_abs / max(self.scale, 1e-30)
+        """Largest deviation relative to the largest output, or to `SMALLEST_SCALE` if larger."""
+        return self.max_abs / max(self.scale, SMALLEST_SCALE)
 
 
 def run_onnxruntime(

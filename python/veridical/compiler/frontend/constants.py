@@ -221,7 +221,7 @@ def fold(
     bare.ClearField("input")
     bare.input.extend(names)
     feeds = {name: a for name, a in zip(names, arrays, strict=True) if name and a is not None}
-    return _evaluate(b, bare, feeds, opset)
+    return evaluate(b, bare, feeds, opset)
 
 
 def _constant(b: GraphBuilder, attrs: Mapping[str, Any]) -> Array:
@@ -237,9 +237,10 @@ def _constant(b: GraphBuilder, attrs: Mapping[str, Any]) -> Array:
     return b.unsupported("a Constant must hold a dense tensor of numbers")
 
 
-def _evaluate(
+def evaluate(
     b: GraphBuilder, node: onnx.NodeProto, feeds: Mapping[str, Array], opset: int
 ) -> list[Array]:
+    """Evaluate a node with ONNX's reference implementation; the caller bounds the size."""
     from onnx.reference import ReferenceEvaluator
 
     node.ClearField("name")

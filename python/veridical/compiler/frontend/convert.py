@@ -6,7 +6,7 @@ order: a node whose inputs are known is evaluated on the spot, any other node is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from veridical.compiler.frontend import constants
 from veridical.compiler.frontend.builder import GraphBuilder, Lazy
 from veridical.compiler.frontend.external import type_name
+from veridical.compiler.frontend.types import FLOATS, INTEGERS, NARROW, infer_types
 from veridical.compiler.ir import FloatGraph, GraphInput
 from veridical.errors import CompileError
 
@@ -51,11 +52,18 @@ class Context:
     inputs: list[Value | None]
     attrs: dict[str, Any]
     output_count: int = 1
-    dtypes: dict[str, int] = field(default_factory=dict)
+    """Outputs up to the last one that anything reads."""
+    types: tuple[str, ...] = ()
+    """Element types of the inputs, empty where unknown, then that of the first output."""
 
     def has(self, index: int) -> bool:
         """Say whether an optional input is given."""
         return index < len(self.inputs) and self.inputs[index] is not None
+
+    @property
+    def makes_integers(self) -> bool:
+        """Say whether the first output has an integer type."""
+        return bool(self.types) and self.types[-1] in INTEGERS
 
     def value(self, index: int) -> Value:
         """Return an operand that must be given."""
@@ -103,10 +111,11 @@ def convert(
     _guess_ranges(b, model, values)
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     budget = constants.Budget()
+    walk = _Walk(b, opset, values, budget, infer_types(model), _read_names(model))
     for node in model.graph.node:
         b.node_name = node.name or (node.output[0] if node.output else "")
         b.node_op = node.op_type
-        _convert_node(b, node, opset, values, budget)
+        _convert_node(walk, node)
     b.node_name = b.node_op = ""
     outputs = []
     for output in model.graph.output:
@@ -137,17 +146,6 @@ def convert(
     )
 
 
-_DTYPE_RANGES: dict[str, tuple[int, int]] = {
-    "BOOL": (0, 1),
-    "INT8": (-128, 127),
-    "UINT8": (0, 255),
-    "INT16": (-(2**15), 2**15 - 1),
-    "UINT16": (0, 2**16 - 1),
-}
-_FLOATS = frozenset(["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"])
-_WIDE_INTEGERS = frozenset(["INT32", "INT64", "UINT32", "UINT64"])
-
-
 def _declare_inputs(
     b: GraphBuilder,
     model: onnx.ModelProto,
@@ -160,17 +158,17 @@ def _declare_inputs(
         if proto.name in values:
             continue  # an initialiser listed as an input has a default, which is its value
         kind = type_name(proto.type.tensor_type.elem_type)
-        if kind not in _FLOATS | _WIDE_INTEGERS | frozenset(_DTYPE_RANGES):
+        if kind not in FLOATS | INTEGERS | frozenset(NARROW):
             raise CompileError(
                 f"input {proto.name!r} has element type {kind}",
                 where=proto.name,
                 check="element type",
             )
-        integer = kind not in _FLOATS
+        integer = kind not in FLOATS
         shape = shapes[proto.name]
         values[proto.name] = b.add_input(proto.name, shape, integer=integer)
         if integer:
-            b.ranges[proto.name] = integer_ranges.get(proto.name, _DTYPE_RANGES.get(kind))
+            b.ranges[proto.name] = integer_ranges.get(proto.name, NARROW.get(kind))
         inputs.append(GraphInput(name=proto.name, shape=shape, is_integer=integer))
     unknown = sorted(set(integer_ranges) - {spec.name for spec in inputs})
     if unknown:
@@ -220,31 +218,46 @@ def _last_row(node: onnx.NodeProto, table: np.ndarray[Any, Any]) -> int:
     return int(table.shape[axis]) - 1 if -table.ndim <= axis < table.ndim else 0
 
 
-def _convert_node(
-    b: GraphBuilder,
-    node: onnx.NodeProto,
-    opset: int,
-    values: dict[str, Value],
-    budget: constants.Budget,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What stays the same from node to node."""
+
+    b: GraphBuilder
+    opset: int
+    values: dict[str, Value]
+    budget: constants.Budget
+    types: Mapping[str, str]
+    read: frozenset[str]
+
+
+def _read_names(model: onnx.ModelProto) -> frozenset[str]:
+    names = {name for node in model.graph.node for name in node.input}
+    return frozenset(names | {proto.name for proto in model.graph.output})
+
+
+def _convert_node(walk: _Walk, node: onnx.NodeProto) -> None:
     import onnx
 
+    b, values = walk.b, walk.values
     attrs = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     inputs = [values[name] if name else None for name in node.input]
+    read = [i for i, name in enumerate(node.output) if name in walk.read]
+    types = [walk.types.get(name, "") for name in node.input]
     context = Context(
         b=b,
         op=node.op_type,
-        opset=opset,
+        opset=walk.opset,
         inputs=inputs,
         attrs=attrs,
-        output_count=len(node.output),
+        output_count=max(read, default=0) + 1,
+        types=(*types, walk.types.get(node.output[0], "") if node.output else ""),
     )
     static = [v for v in inputs if v is not None]
     if node.op_type in ("Shape", "Size") and not isinstance(static[0], np.ndarray):
         results: Value | list[Value] = _shape_of(context)
     elif all(isinstance(v, np.ndarray) for v in static):
         arrays = [None if v is None else np.asarray(v) for v in inputs]
-        results = list(constants.fold(b, node, arrays, attrs, opset, budget))
+        results = list(constants.fold(b, node, arrays, attrs, walk.opset, walk.budget))
     else:
         function = CONVERTERS.get(node.op_type)
         if function is None:
@@ -252,7 +265,7 @@ def _convert_node(
         results = _checked(context, function)
     listed = results if isinstance(results, list) else [results]
     values.update((n, v) for n, v in zip(node.output, listed, strict=False) if n)
-    missing = [name for name in node.output[len(listed) :] if name]
+    missing = [name for name in node.output[len(listed) :] if name in walk.read]
     if missing:
         b.unsupported(f"output {missing[0]!r} is not supported")
 

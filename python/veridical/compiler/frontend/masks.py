@@ -43,10 +43,17 @@ def apply_constant(b: GraphBuilder, value: Lazy, mask: Array, top: float) -> Laz
     """Mask by a constant: the 0/1 tensor is an Affine with gain zero."""
     shape = tuple(np.broadcast_shapes(b.shape(value), mask.shape))
     value = b.lazy(layout.expand(b, value, shape))
-    base = value.base
-    masked = b.made_by(base, MASKED)
-    source = masked.inputs[0] if masked is not None else base
     mask = mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape)
+    source = value.base
+    masked = b.made_by(source, MASKED)
+    if masked is not None:
+        source = masked.inputs[0]
+        below = b.made_by(masked.inputs[1], "Affine")
+        if below is not None and not below.params["gain"].any():  # two constants make one
+            mask = mask * below.params["offset"]
+            value = Lazy(source, value.fn)
+    if not mask.any(axis=-1).all():
+        b.unsupported("the mask leaves a row without any position")
     gain = np.zeros((1,) * len(shape))
     name = b.emit(
         "Affine", (source,), shape, params={"gain": gain, "offset": mask}, integers=(0, 1)

@@ -48,8 +48,6 @@ def _with_mask(c: Context, scores: Value, mask: Value) -> Value:
     b = c.b
     if isinstance(mask, np.ndarray):
         if mask.dtype == np.bool_:
-            if not mask.any(axis=-1).all():
-                b.unsupported("the mask leaves a row without any position")
             kept = np.where(mask, 1.0, 0.0)
             return scores if mask.all() else masks.apply_constant(b, b.lazy(scores), kept, 0.0)
         return arithmetic.binary(b, "Add", scores, mask.astype(np.float64))

@@ -12,6 +12,7 @@ from veridical.compiler.frontend import arithmetic, masks
 from veridical.compiler.frontend.builder import Lazy
 from veridical.compiler.frontend.convert import Context, converter, unary
 from veridical.compiler.frontend.external import type_name
+from veridical.compiler.frontend.types import FLOATS, INTEGERS
 
 if TYPE_CHECKING:
     from veridical.compiler.expression import Expression
@@ -77,10 +78,8 @@ def _dropout(c: Context) -> Value:
 @converter("Cast", "CastLike")
 def _cast(c: Context) -> Value:
     value = c.value(0)
-    if c.op == "CastLike":
-        c.b.unsupported("CastLike on an activation; use Cast")
-    target = type_name(c.attrs["to"])
-    if target in ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"):
+    target = c.types[1] if c.op == "CastLike" else type_name(c.attrs["to"])
+    if target in FLOATS:
         return value
     if target == "BOOL":
         if not isinstance(value, Lazy):
@@ -89,8 +88,8 @@ def _cast(c: Context) -> Value:
         if domain is not None and set(domain.tolist()) <= {0.0, 1.0}:
             return value
         return unary(c, 1.0 - _X.equals(0.0))
-    if target not in ("INT8", "UINT8", "INT16", "UINT16", "INT32", "UINT32", "INT64", "UINT64"):
-        c.b.unsupported(f"a cast to {target}")
+    if target not in INTEGERS:
+        c.b.unsupported(f"a cast to {target or 'an unknown type'}")
     if not isinstance(value, Lazy):
         return value
     if value.base in c.b.ranges and value.fn.is_identity():
@@ -196,7 +195,9 @@ _BINARY = [
 
 @converter(*_BINARY)
 def _binary(c: Context) -> Value:
-    return arithmetic.binary(c.b, c.op, c.value(0), c.value(1))
+    result = arithmetic.binary(c.b, c.op, c.value(0), c.value(1))
+    # Division of integers drops the fraction.
+    return c.b.apply(_trunc(), result) if c.op == "Div" and c.makes_integers else result
 
 
 @converter("Max", "Min", "Sum", "Mean")

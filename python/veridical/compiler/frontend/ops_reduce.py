@@ -66,6 +66,8 @@ def _reduce(c: Context) -> Value:
     b, value, axes = c.b, c.value(0), _axes(c)
     if not axes:
         return value
+    if c.makes_integers and c.op not in ("ReduceSum", "ReduceMax", "ReduceMin"):
+        b.unsupported("a reduction of integers that rounds")
     result: Value
     if c.op in ("ReduceSum", "ReduceMean"):
         result = reduce_sum(b, value, axes, mean=c.op == "ReduceMean")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from veridical.compiler.frontend.builder import Array, Value
 
 _RANK_1D, _RANK_2D = 3, 4
+#: Keeps a row of zeros at zero, as ONNX does.
+_ZERO_NORM = 1e-30
 
 
 class _Geometry:
@@ -88,6 +90,11 @@ class _Geometry:
 
 @converter("Conv")
 def _conv(c: Context) -> Value:
+    return conv(c)
+
+
+def conv(c: Context) -> Value:
+    """Convolve by constant weights; a scale (and without padding an offset) folds into them."""
     b = c.b
     weight = c.constant(1, "weights").astype(np.float64)
     geometry = _Geometry(c, weight.shape[2:])
@@ -259,5 +266,5 @@ def _lp_norm(c: Context) -> Value:
     if int(c.attrs.get("p", 2)) == 1:
         c.b.unsupported("p = 1; only p = 2 is supported")
     length = c.b.shape(c.value(0))[axis]
-    unit = normalise.layer_norm(c.b, c.value(0), (axis,), 0.0, centered=False)
+    unit = normalise.layer_norm(c.b, c.value(0), (axis,), _ZERO_NORM, centered=False)
     return c.b.apply(ex.X * float(length) ** -0.5, unit)

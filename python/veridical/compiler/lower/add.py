@@ -82,8 +82,7 @@ def add(low: Lowering, node: FloatNode) -> None:
     finest = max(value.exponent + (14 if value.factor is not None else 0) for value, _ in terms)
     plain = [value.exponent for value, _ in terms if value.factor is None]
     exponent = max(plain) if plain else finest
-    users = low.consumers.get(node.output, [])
-    limit = modulus.SHIFTABLE if any(u.op in ("Add", "MaxPool") for u in users) else modulus.M
+    limit = low.sum_limit(node)
     while True:
         parts = [_range_at(low, value, exponent) for value, _ in terms]
         bounds = ranges.scaled_sum(

@@ -67,6 +67,11 @@ class Lowering:
         """Whether the model has so few products that every table may be its own."""
         return self._products <= _SMALL_PRODUCTS
 
+    @property
+    def margin(self) -> float:
+        """Room of inner tensors over the calibrated range before they saturate."""
+        return self.precision.inner_margin if self.is_small else self.precision.deep_margin
+
     # ---- facts -----------------------------------------------------------------------------
 
     def tensor(self, value: Value) -> Tensor:
@@ -137,6 +142,12 @@ class Lowering:
         """Whether a consumer multiplies the tensor."""
         return any(node.op in _MULTIPLY for node in self.final_consumers(name))
 
+    def sum_limit(self, node: FloatNode) -> int:
+        """Return the bound of a sum: what a later sum may have to shift stays below half."""
+        users = self.final_consumers(node.output)
+        again = any(user.op in ("Add", "MaxPool") for user in users)
+        return modulus.SHIFTABLE if again else modulus.M
+
     def softmax_of(self, name: str) -> FloatNode | None:
         """Return the Softmax that a tensor feeds, through layout and nothing else."""
         users = self.consumers.get(name, [])
@@ -188,7 +199,7 @@ class Lowering:
         """Return the magnitude that a requantised tensor has to cover."""
         low, high = self.tensor(value).range
         worst = float(max(abs(low), abs(high)) * abs(value.gain)) * 2.0**-value.exponent
-        return min(self.reach(name) * self.precision.inner_margin, max(worst, 1e-12))
+        return min(self.reach(name) * self.margin, max(worst, 1e-12))
 
     def narrow(self, name: str, bits: int) -> Value:
         """Return the named tensor as an operand with at most `bits` magnitude bits."""

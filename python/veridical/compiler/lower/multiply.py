@@ -130,17 +130,15 @@ def _limit(low: Lowering, node: FloatNode) -> tuple[int, float, bool]:
     users = low.final_consumers(node.output)
     kinds = {user.op for user in users}
     if "Add" in kinds:
+        sums = [user for user in users if user.op == "Add"]
+        limit = min(low.sum_limit(user) for user in sums)
         others = [
-            low.real_reach(name)
-            for user in users
-            if user.op == "Add"
-            for name in user.inputs
-            if name != node.output
+            low.real_reach(name) for user in sums for name in user.inputs if name != node.output
         ]
         known = [reach for reach in others if reach is not None]
         if len(known) < len(others):
-            return modulus.M // 4, 0.0, False
-        return modulus.SHIFTABLE, sum(known), False
+            return limit // 4, 0.0, False
+        return limit, sum(known), False
     limit = SOFTMAX_LIMIT if "Softmax" in kinds else modulus.M
     if kinds & {"MaxPool", "ReduceMax", "Unary"}:
         limit = modulus.ORDERABLE_SPAN // 2

@@ -115,7 +115,7 @@ def _clamped(low: Lowering, name: str, value: Value, wanted: int, *, is_relu: bo
     if spread is None or tensor.range[1] - tensor.range[0] > modulus.ORDERABLE_SPAN:
         return value
     unit = 2.0**value.exponent / float(value.gain)
-    room = (low.precision.inner_margin - 1) * spread.reach
+    room = (low.margin - 1) * spread.reach
     ends = sorted(((spread.low - room) * unit, (spread.high + room) * unit))
     least, greatest = max(tensor.range[0], floor(ends[0])), min(tensor.range[1], ceil(ends[1]))
     if is_relu and value.gain > 0:
