@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnxruntime as ort
 import pytest
 
 from examples.carriers import FILE_TYPE_MODEL
+from examples.filetype import __main__ as filetype
 from examples.filetype.features import PADDING, labels, read_tokens, tokens
 
 if TYPE_CHECKING:
@@ -50,3 +52,18 @@ def test_model_names_the_type_of_plain_content(expected: str, content: str) -> N
     session = ort.InferenceSession(FILE_TYPE_MODEL.path(), providers=["CPUExecutionProvider"])
     (shares,) = session.run(None, {"bytes": row[None]})
     assert labels()[int(shares[0].argmax())] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_script_names_the_type_and_gives_a_verified_receipt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "answer"
+    path.write_text("import os\n\n\ndef main():\n    print(os.getcwd())\n" * 20)
+    short = tmp_path / "short"
+    short.write_text("x")
+    filetype.main([path, short])
+    answer, refused = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r".*/answer: python \(\d+\.\d%\), sha256:[0-9a-f]{64}", answer)
+    assert refused.endswith("short: too short for the model")
