@@ -10,7 +10,7 @@ use crate::Isa;
 use crate::error::ExecutorError;
 use crate::interpreter::Site;
 use crate::kernels::Kernels;
-use crate::plan::{Keep, Plan, Workspace};
+use crate::plan::{Keep, MIN_PARALLEL_WORK, Plan, Workspace};
 use crate::steps::Run;
 use crate::trace::Trace;
 
@@ -45,6 +45,8 @@ pub struct Executor {
     kernels: Kernels,
     threads: usize,
     pool: Option<rayon::ThreadPool>,
+    /// Work of one item.
+    work: usize,
     plan: Plan,
     /// Plan of traces, made when the first one is asked for.
     full_plan: OnceLock<Plan>,
@@ -84,6 +86,7 @@ impl Executor {
             pool: pool.transpose()?,
             kernels,
             threads: options.threads,
+            work: plan.item_work(),
             plan,
             full_plan: OnceLock::new(),
             idle: Mutex::default(),
@@ -117,18 +120,28 @@ impl Executor {
         let graph = self.program.graph();
         let published = graph.outputs.iter().map(|output| output.tensor);
         self.check_size(batch, published, MAX_OUTPUT_ELEMENTS, "outputs")?;
-        let outputs = self.in_pool(|| self.run_chunks(inputs, batch));
+        // Waking threads takes longer than a small run.
+        let outputs = if self.work.saturating_mul(batch) < MIN_PARALLEL_WORK {
+            self.run_chunks(inputs, batch, 1)
+        } else {
+            self.in_pool(|| self.run_chunks(inputs, batch, self.threads))
+        };
         outputs.map_err(|(node, row)| ExecutorError::EmptyRow { node, row })
     }
 
     /// Runs a checked batch chunk by chunk, the chunks in parallel if there are several.
-    fn run_chunks(&self, inputs: &[&[i32]], batch: usize) -> Result<Vec<Vec<i32>>, (usize, usize)> {
+    fn run_chunks(
+        &self,
+        inputs: &[&[i32]],
+        batch: usize,
+        threads: usize,
+    ) -> Result<Vec<Vec<i32>>, (usize, usize)> {
         let plan = &self.plan;
         let graph = self.program.graph();
         let mut outputs: Vec<Vec<i32>> =
             graph.outputs.iter().map(|o| vec![0; plan.len(o.tensor) * batch]).collect();
         // Smaller chunks, if that gives every thread one.
-        let chunk = plan.chunk().min(batch.div_ceil(self.threads));
+        let chunk = plan.chunk().min(batch.div_ceil(threads));
         let mut rest: Vec<&mut [i32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
         let mut chunks = Vec::with_capacity(batch.div_ceil(chunk));
         for start in (0..batch).step_by(chunk) {
@@ -139,13 +152,13 @@ impl Executor {
                 parts.map(|(rest, len)| rest.split_off_mut(..len).unwrap_or_default()).collect();
             chunks.push((items, parts));
         }
-        let empty: Vec<(usize, usize)> = if self.threads > 1 && chunks.len() > 1 {
+        let empty: Vec<(usize, usize)> = if threads > 1 && chunks.len() > 1 {
             let chunks = chunks.into_par_iter();
             chunks.filter_map(|(items, parts)| self.run_chunk(inputs, items, parts, 1).err()).collect()
         } else {
             let chunks = chunks.into_iter();
             chunks
-                .filter_map(|(items, parts)| self.run_chunk(inputs, items, parts, self.threads).err())
+                .filter_map(|(items, parts)| self.run_chunk(inputs, items, parts, threads).err())
                 .collect()
         };
         // The first node and its first row, as if all items had been computed together.

@@ -5,10 +5,12 @@
 //! | `fusion`  | which nodes are computed together    |
 //! | `prepare` | the step of a node                   |
 //! | `storage` | which tensors share a buffer         |
+//! | `view`    | transposes that need no copy         |
 
 pub(crate) mod fusion;
 mod prepare;
 mod storage;
+mod view;
 
 use std::sync::Arc;
 
@@ -25,7 +27,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_ITEMS: usize = 256;
 
 /// Work below which threads cost more than they save: some microseconds.
-const MIN_PARALLEL_WORK: usize = 1 << 20;
+pub(crate) const MIN_PARALLEL_WORK: usize = 1 << 20;
 
 /// Whether tensors that nobody asks for are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +111,14 @@ impl Plan {
         let lens = graph.tensors.iter().map(veridical_program::TensorInfo::len).collect();
         let chunk = (CHUNK_BYTES / bytes).clamp(1, CHUNK_ITEMS);
         Self { steps, slots, slot_of, lens, chunk }
+    }
+
+    /// Products or similar of one item, roughly.
+    pub(crate) fn item_work(&self) -> usize {
+        self.steps.iter().fold(0, |sum, placed| {
+            let units = placed.step.units(1);
+            units.count.saturating_mul(units.work).saturating_add(sum)
+        })
     }
 
     /// Items that are computed together.

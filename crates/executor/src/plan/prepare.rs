@@ -5,6 +5,7 @@ use std::sync::Arc;
 use veridical_program::{ConstData, Graph, Node, Op, Program, TensorInfo, Window};
 
 use super::fusion::{Readers, compose, map_of, widen};
+use super::view::{self, View};
 use super::{Keep, renames};
 use crate::kernels::epilogue::{Map, Table};
 use crate::kernels::vector::Norm;
@@ -30,31 +31,43 @@ pub(super) struct Draft {
 /// All steps in the order in which they run.
 pub(super) fn drafts(program: &Arc<Program>, readers: &Readers, keep: Keep) -> Vec<Draft> {
     let graph = program.graph();
+    let views = match keep {
+        Keep::Outputs => view::operands(graph, readers),
+        Keep::Everything => vec![None; graph.tensors.len()],
+    };
     let mut absorbed = vec![false; graph.nodes.len()];
     let mut drafts = Vec::with_capacity(graph.nodes.len());
     for (id, node) in graph.nodes.iter().enumerate() {
-        if absorbed[id] || renames(program, id) {
+        let tensor = graph.tensor_of_node(id);
+        if absorbed[id] || renames(program, id) || views[tensor].is_some() {
             continue;
         }
-        let tensor = graph.tensor_of_node(id);
-        let site = Site { program, graph, node, result: &graph.tensors[tensor] };
-        let own = map_of(program, node).unwrap_or(Map::Identity);
-        let chain = if keep == Keep::Outputs && takes_map(&node.op) {
-            Chain::follow(program, readers, tensor, own.clone())
-        } else {
-            Chain { map: own.clone(), nodes: vec![] }
-        };
-        let oracle =
-            || -> Box<dyn Step> { Box::new(Oracle { program: Arc::clone(program), node: id }) };
+        let mut chain = Chain { map: map_of(program, node).unwrap_or(Map::Identity), nodes: vec![] };
+        let mut place = None;
+        if keep == Keep::Outputs && takes_map(&node.op) {
+            let last = chain.follow(program, readers, tensor);
+            if matches!(node.op, Op::Matmul { .. } | Op::WeightedMean)
+                && let Some((reader, strides)) = view::result(graph, readers, last)
+            {
+                chain.nodes.push(reader);
+                place = Some(strides);
+            }
+        }
+        let result = &graph.tensors[tensor];
+        let site = Site { program, graph, node, result, views: &views, place };
         let (tensor, step) = match (site.step(chain.map), chain.nodes.last()) {
             (Some(step), Some(&last)) => {
                 chain.nodes.iter().for_each(|&reader| absorbed[reader] = true);
                 (graph.tensor_of_node(last), step)
             }
             (Some(step), None) => (tensor, step),
-            (None, _) => (tensor, oracle()),
+            (None, _) => {
+                let oracle = Oracle { program: Arc::clone(program), node: id };
+                (tensor, Box::new(oracle) as Box<dyn Step>)
+            }
         };
-        drafts.push(Draft { node: id, tensor, operands: node.inputs.clone(), step });
+        let source = |&t: &usize| views[t].as_ref().map_or(t, |view| view.source);
+        drafts.push(Draft { node: id, tensor, operands: node.inputs.iter().map(source).collect(), step });
     }
     drafts
 }
@@ -66,18 +79,18 @@ struct Chain {
 }
 
 impl Chain {
-    fn follow(program: &Program, readers: &Readers, mut tensor: usize, mut map: Map) -> Self {
+    /// Extends the chain as far as the maps can be composed; returns the last tensor.
+    fn follow(&mut self, program: &Program, readers: &Readers, mut tensor: usize) -> usize {
         let graph = program.graph();
-        let mut nodes = vec![];
         while let Some(reader) = readers.only(tensor)
             && let Some(next) = map_of(program, &graph.nodes[reader])
-            && let Some(both) = compose(&map, &next)
+            && let Some(both) = compose(&self.map, &next)
         {
-            map = both;
-            nodes.push(reader);
+            self.map = both;
+            self.nodes.push(reader);
             tensor = graph.tensor_of_node(reader);
         }
-        Self { map, nodes }
+        tensor
     }
 }
 
@@ -104,6 +117,9 @@ struct Site<'a> {
     graph: &'a Graph,
     node: &'a Node,
     result: &'a TensorInfo,
+    views: &'a [Option<View>],
+    /// Strides of the result of a product, if it is written into its transpose.
+    place: Option<Vec<usize>>,
 }
 
 impl<'a> Site<'a> {
@@ -186,13 +202,28 @@ impl<'a> Site<'a> {
         Some(Box::new(Conv::new(self.constant(0)?, self.constant(1)?, geometry, map)))
     }
 
-    fn product(&self, transposed: bool, mean: Option<i32>, map: Map) -> Option<Box<dyn Step>> {
-        let (a, b, y) = (self.shape(0), self.shape(1), &self.result.shape[..]);
+    /// Strides of operand `i` in its storage.
+    fn strides(&self, i: usize) -> Vec<usize> {
+        let view = self.views[self.node.inputs[i]].as_ref();
+        view.map_or_else(|| strides(self.shape(i)), |view| view.strides.clone())
+    }
+
+    fn product(&self, mut transposed: bool, mean: Option<i32>, map: Map) -> Option<Box<dyn Step>> {
+        let (a, y) = (self.shape(0), &self.result.shape[..]);
         let &[.., rows, depth] = a else { return None };
+        let (mut b, mut right) = (self.shape(1).to_vec(), self.strides(1));
+        let last = right.len() - 1;
+        if right[last] != 1 {
+            // Stored the other way round: read as the transpose.
+            right.swap(last - 1, last);
+            b.swap(last - 1, last);
+            transposed = !transposed;
+        }
+        let place = self.place.clone().unwrap_or_else(|| strides(y));
         Some(Box::new(Product {
-            left: Matrices::new(a, &strides(a))?,
-            right: Matrices::new(b, &strides(b))?,
-            result: Matrices::new(y, &strides(y))?,
+            left: Matrices::new(a, &self.strides(0))?,
+            right: Matrices::new(&b, &right)?,
+            result: Matrices::new(y, &place)?,
             rows,
             depth,
             columns: *y.last()?,
