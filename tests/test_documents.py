@@ -135,6 +135,29 @@ def test_readme_names_the_two_commands() -> None:
     assert "make test" in first_screen
 
 
+def test_receipt_shown_in_the_readme_is_a_real_one() -> None:
+    shown = json.loads(README.partition("```json\n")[2].partition("```")[0])
+    vector = ROOT / "vectors" / "receipt" / "valid" / "plain.receipt.json"
+    assert_abridges(shown, json.loads(vector.read_text(encoding="utf-8")))
+
+
+def assert_abridges(shown: object, real: object) -> None:
+    """Check that a shown value is the real one, but for what an ellipsis stands for."""
+    if isinstance(shown, dict):
+        assert isinstance(real, dict)
+        assert "…" in shown or set(shown) == set(real)
+        for name in set(shown) - {"…"}:
+            assert_abridges(shown[name], real[name])
+    elif isinstance(shown, list):
+        assert isinstance(real, list)
+        for shown_item, real_item in zip(shown, real, strict=True):
+            assert_abridges(shown_item, real_item)
+    elif isinstance(shown, str) and shown.endswith("…"):
+        assert str(real).startswith(shown.removesuffix("…"))
+    else:
+        assert shown == real
+
+
 def test_every_target_explains_itself() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     declared = set(re.findall(r"^\.PHONY: (\S+)", makefile, flags=re.MULTILINE))
