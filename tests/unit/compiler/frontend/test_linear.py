@@ -11,6 +11,15 @@ from tests.unit.compiler.frontend.models import INT64, agrees, graph_of, model, 
 from veridical.errors import UnsupportedOpError
 
 RNG_SEED = 11
+COORDINATES = ("half_pixel", "asymmetric", "align_corners")
+#: Fractional resizes on which ONNX's own reference and ONNX Runtime agree.
+SETTLED = [
+    ("half_pixel", "linear"),
+    ("half_pixel", "cubic"),
+    ("asymmetric", "nearest"),
+    ("asymmetric", "linear"),
+    ("asymmetric", "cubic"),
+]
 
 
 def rng() -> np.random.Generator:
@@ -139,16 +148,105 @@ def test_bias_after_squeeze_folds_into_the_convolution() -> None:
     assert ops(graph) == {"Conv": 1, "Reshape": 1}
 
 
-def test_three_dimensional_convolution_and_transposed_convolution_are_named() -> None:
+def test_three_dimensional_convolution_and_recurrence_are_named() -> None:
     constants = {"w": normals(rng(), 2, 1, 2, 2, 2)}
     with pytest.raises(UnsupportedOpError, match="spatial axes"):
         graph_of(model([node("Conv", ["x", "w"], ["y"], name="c3")], {"x": [1, 1, 4, 4, 4]},
                        constants=constants))  # fmt: skip
-    constants = {"w": normals(rng(), 2, 3, 2, 2)}
+    constants = {"w": normals(rng(), 1, 16, 3), "r": normals(rng(), 1, 16, 4)}
     with pytest.raises(UnsupportedOpError, match="not supported") as caught:
-        graph_of(model([node("ConvTranspose", ["x", "w"], ["y"], name="up")],
-                       {"x": [1, 2, 4, 4]}, constants=constants))  # fmt: skip
-    assert caught.value.node == "up"
+        graph_of(model([node("LSTM", ["x", "w", "r"], ["y"], name="cell", hidden_size=4)],
+                       {"x": [5, 1, 3]}, constants=constants))  # fmt: skip
+    assert (caught.value.node, caught.value.op) == ("cell", "LSTM")
+
+
+@pytest.mark.parametrize("case", [
+    {"strides": [2, 2]},
+    {"strides": [2, 3], "pads": [1, 0, 1, 2], "output_padding": [1, 0]},
+    {"dilations": [2, 1], "group": 2},
+    {"strides": [2, 2], "auto_pad": "SAME_UPPER"},
+    {"strides": [3, 2], "output_shape": [10, 7]},
+])  # fmt: skip
+def test_transposed_convolution_agrees(case: dict[str, Any]) -> None:
+    constants = {"w": normals(rng(), 4, 3, 3, 2), "b": normals(rng(), 3 * case.get("group", 1))}
+    nodes = [node("ConvTranspose", ["x", "w", "b"], ["y"], **case)]
+    agrees(model(nodes, {"x": [1, 4, 3, 3]}, constants=constants))
+
+
+def test_one_dimensional_transposed_convolution_agrees() -> None:
+    constants = {"w": normals(rng(), 4, 2, 3)}
+    nodes = [node("ConvTranspose", ["x", "w"], ["y"], strides=[2], pads=[1, 1])]
+    agrees(model(nodes, {"x": [1, 4, 5]}, constants=constants))
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "mode", "scales"),
+    [
+        *((c, m, [1, 1, 2, 2]) for c in COORDINATES for m in ("nearest", "linear", "cubic")),
+        *((c, m, [1, 1, 0.6, 1.7]) for c, m in SETTLED),
+    ],
+)
+def test_resize_agrees(mode: str, coordinates: str, scales: list[float]) -> None:
+    constants = {"s": np.array(scales, np.float32)}
+    nodes = [node("Resize", ["x", "", "s"], ["y"], mode=mode,
+                  coordinate_transformation_mode=coordinates, nearest_mode="floor")]  # fmt: skip
+    agrees(model(nodes, {"x": [1, 2, 6, 5]}, constants=constants))
+
+
+def test_doubling_by_nearest_neighbours_needs_no_products() -> None:
+    constants = {"s": np.array([1, 2, 12, 10], np.int64)}
+    nodes = [node("Resize", ["x", "", "", "s"], ["y"], mode="nearest",
+                  coordinate_transformation_mode="asymmetric", nearest_mode="floor")]  # fmt: skip
+    graph = agrees(model(nodes, {"x": [1, 2, 6, 5]}, constants=constants))
+    assert set(ops(graph)) == {"Reshape", "Expand"}
+
+
+@pytest.mark.parametrize(
+    ("equation", "left", "right"),
+    [
+        ("bij,bjk->bik", [1, 3, 4], [1, 4, 5]), ("bhid,bhjd->bhij", [1, 2, 3, 4], [1, 2, 5, 4]),
+        ("bid,dhk->bhik", [1, 3, 4], [4, 2, 5]), ("...ij,...kj->...ik", [1, 2, 3, 4], [1, 2, 5, 4]),
+        ("ij,jk", [3, 4], [4, 5]), ("bi,bi->b", [1, 4], [1, 4]),
+        ("bij,bkl->bik", [1, 3, 4], [1, 5, 2]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("constant", [True, False])
+def test_einsum_agrees(equation: str, left: list[int], right: list[int], constant: bool) -> None:
+    nodes = [node("Einsum", ["x", "w"], ["y"], equation=equation)]
+    if constant:
+        agrees(model(nodes, {"x": left}, constants={"w": normals(rng(), *right)}))
+    else:
+        agrees(model(nodes, {"x": left, "w": right}))
+
+
+@pytest.mark.parametrize("equation", ["bij->bji", "bij->b", "bij->"])
+def test_einsum_of_one_operand_agrees(equation: str) -> None:
+    agrees(model([node("Einsum", ["x"], ["y"], equation=equation)], {"x": [1, 3, 4]}))
+
+
+def test_operators_on_quantised_tensors_agree() -> None:
+    r = rng()
+    constants: dict[str, Any] = {
+        "xs": np.float32(0.03), "xz": np.uint8(120), "ys": np.float32(0.05), "yz": np.uint8(100),
+        "w": r.integers(0, 255, (6, 4)).astype(np.uint8), "ws": np.float32(0.01),
+        "wz": np.uint8(128),
+    }  # fmt: skip
+    nodes = [
+        node("QuantizeLinear", ["x", "xs", "xz"], ["q"]),
+        node("QLinearMatMul", ["q", "xs", "xz", "w", "ws", "wz", "ys", "yz"], ["p"]),
+        node("DequantizeLinear", ["p", "ys", "yz"], ["y"]),
+    ]
+    graph = agrees(model(nodes, {"x": [1, 3, 6]}, constants=constants), tolerance=0.02)
+    assert ops(graph) == {"Unary": 2, "Linear": 1}
+    constants |= {
+        "k": r.integers(-100, 100, (4, 3, 3, 3)).astype(np.int8),
+        "ks": np.abs(normals(r, 4)) * 0.01,
+        "kz": np.zeros(4, np.int8), "b": r.integers(-500, 500, 4).astype(np.int32),
+    }  # fmt: skip
+    nodes[1] = node("QLinearConv", ["q", "xs", "xz", "k", "ks", "kz", "ys", "yz", "b"], ["p"],
+                    pads=[1, 1, 1, 1])  # fmt: skip
+    graph = agrees(model(nodes, {"x": [1, 3, 5, 5]}, constants=constants), tolerance=0.02)
+    assert ops(graph) == {"Unary": 2, "Conv": 1}
 
 
 @pytest.mark.parametrize("ceil_mode", [0, 1])
