@@ -99,8 +99,15 @@ class PublicKey:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the PEM to a file."""
-        Path(path).write_bytes(self.to_pem())
+        """Write the PEM to a file.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        try:
+            Path(path).write_bytes(self.to_pem())
+        except OSError as error:
+            raise InputError(f"cannot write the key: {error.strerror}", where=str(path)) from error
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Return if the signature is this key's, in its one encoding.

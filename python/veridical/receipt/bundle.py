@@ -92,9 +92,9 @@ class Receipt:
         """The digest that names this receipt; an upgrade does not change it."""
         return self.statement.receipt_id
 
-    def find_evidence(self, digest: str) -> bytes | None:
-        """Return the blob with this digest, if the bundle has it."""
-        return next((blob for blob in self.evidence if blob_digest(blob) == digest), None)
+    def evidence_by_digest(self) -> dict[str, bytes]:
+        """Return every blob under the digest by which envelopes name it; hashes them all."""
+        return {blob_digest(blob): blob for blob in self.evidence}
 
     def without_reveals(self) -> Self:
         """Return the receipt as it may be published: commitments stay closed."""
@@ -166,8 +166,17 @@ class Receipt:
         return cls.from_bytes(untrusted)
 
     def save(self, path: str | Path) -> None:
-        """Write the bundle to a file, `*.receipt.json` by convention."""
-        Path(path).write_bytes(self.to_bytes())
+        """Write the bundle to a file, `*.receipt.json` by convention.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        try:
+            Path(path).write_bytes(self.to_bytes())
+        except OSError as error:
+            raise InputError(
+                f"cannot write the receipt: {error.strerror}", where=str(path)
+            ) from error
 
 
 def _blob(value: Value, *, where: str) -> bytes:

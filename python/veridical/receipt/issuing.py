@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veridical.commitment import SALT_BYTES, Commitment, tensors_to_bytes
-from veridical.errors import InputError
-from veridical.receipt.bundle import Receipt, Reveal
+from veridical.errors import FieldError, InputError
+from veridical.receipt.bundle import RECEIPT_MAX_BYTES, Receipt, Reveal
 from veridical.receipt.envelope import Envelope, Predicate
 from veridical.receipt.evidence import Evidence, Reexecution
 from veridical.receipt.statement import (
@@ -135,11 +135,21 @@ def _append(
         evidence=tuple(blob.descriptor for blob in blobs),
     ).require_valid()
     new = tuple(blob.content for blob in blobs if blob.content not in receipt.evidence)
-    return replace(
-        receipt,
-        envelopes=(*receipt.envelopes, Envelope.sign(predicate, signer)),
-        evidence=(*receipt.evidence, *new),
-    )
+    try:
+        signed = replace(
+            receipt,
+            envelopes=(*receipt.envelopes, Envelope.sign(predicate, signer)),
+            evidence=(*receipt.evidence, *new),
+        )
+    except FieldError as error:  # one envelope or blob too many, or one that is there already
+        raise InputError(error.message, where=error.where) from error
+    size = len(signed.to_bytes())
+    if size > RECEIPT_MAX_BYTES:
+        raise InputError(
+            f"the receipt has {size} bytes, and verifiers take {RECEIPT_MAX_BYTES}",
+            advice="Do not reveal an input of this size in the receipt; hand it over beside it.",
+        )
+    return signed
 
 
 def _require_same_run(receipt: Receipt, run: Run) -> None:

@@ -44,6 +44,7 @@ def check_envelope(
     *,
     signers: Mapping[str, PublicKey],
     tiers: Mapping[str, TierVerifier],
+    evidence: Mapping[str, bytes],
 ) -> tuple[list[Check], VerifiedEnvelope | None]:
     """Return the checks that were made, and the envelope if it passed them all."""
     envelope = receipt.envelopes[index]
@@ -91,7 +92,7 @@ def check_envelope(
         except Error as failure:
             return stopped(number, Status.FAILED, failure)
     try:
-        passed(10, _evidence(receipt, predicate, tiers))
+        passed(10, _evidence(predicate, tiers, evidence))
     except EvidenceError as failure:
         return stopped(10, Status.FAILED, failure)
     return checks, VerifiedEnvelope(signer=signer, predicate=predicate)
@@ -120,7 +121,9 @@ def _critical(_receipt: Receipt, predicate: Predicate) -> str:
     return "none"
 
 
-def _evidence(receipt: Receipt, predicate: Predicate, tiers: Mapping[str, TierVerifier]) -> str:
+def _evidence(
+    predicate: Predicate, tiers: Mapping[str, TierVerifier], evidence: Mapping[str, bytes]
+) -> str:
     """10. The tier is known, takes these types, and every blob is there as it was signed."""
     tier = tiers.get(predicate.tier)
     if tier is None:
@@ -134,7 +137,7 @@ def _evidence(receipt: Receipt, predicate: Predicate, tiers: Mapping[str, TierVe
                 f"tier {predicate.tier!r} does not take {count} of type {kind!r}", check="evidence"
             )
     for descriptor in predicate.evidence:
-        blob = receipt.find_evidence(descriptor.digest)
+        blob = evidence.get(descriptor.digest)
         if blob is None:
             raise EvidenceError(
                 f"evidence {descriptor.digest} is not in the bundle", check="evidence"

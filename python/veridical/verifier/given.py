@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from veridical.commitment import tensors_from_bytes, tensors_to_bytes
 from veridical.errors import InputError, MalformedError
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Given", "Value"]
 
-#: Named arrays, or their canonical bytes.
-Value: TypeAlias = Mapping[str, ArrayLike] | bytes
+#: Named arrays, their canonical bytes, or one array where the program has one input or output.
+Value: TypeAlias = Mapping[str, ArrayLike] | bytes | NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +57,22 @@ class Given:
             raise InputError(f"`program` is not a program: {type(program).__name__}")
         return cls(
             now=math.floor(now),
-            input=_tensors("input", input),
-            output=_tensors("output", output),
+            input=_tensors("input", input, _names(program, "inputs")),
+            output=_tensors("output", output, _names(program, "outputs")),
             program=program,
         )
 
 
-def _tensors(argument: str, value: Value | None) -> Tensors | None:
+def _names(program: Program | None, attribute: str) -> list[str]:
+    """Return the names of inputs or outputs, where the program tells them."""
+    return [entry.name for entry in getattr(program, attribute, ())]
+
+
+def _tensors(argument: str, value: Value | None, names: list[str]) -> Tensors | None:
     if value is None:
         return None
+    if isinstance(value, np.ndarray) and len(names) == 1:
+        value = {names[0]: value}
     if isinstance(value, bytes):
         try:
             return tensors_from_bytes(value, where=f"`{argument}`")

@@ -18,6 +18,7 @@ from veridical.errors import (
 )
 from veridical.receipt.bundle import Receipt, Reveal
 from veridical.receipt.evidence import TRACE_ROOT_BYTES, TRACE_ROOT_TYPE
+from veridical.verifier.report import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,14 +47,22 @@ class ReexecutionVerifier:
     """Runs the stated program on the stated input, once for all envelopes of a receipt."""
 
     evidence_types: Mapping[str, int] = MappingProxyType({TRACE_ROOT_TYPE: 1})
+    establishes: Mapping[str, Standing] = MappingProxyType(
+        {
+            "model": Standing.REEXECUTED,
+            "input": Standing.REVEALED,  # unless it is the caller's own, which check 12 says
+            "output": Standing.REEXECUTED,
+        }
+    )
     assumptions: tuple[str, ...] = (
         "re-execution: every output integer was computed again by this verifier",
         "log: none; answers that the signer withheld cannot be seen",
         "time of issue: the signer's word",
     )
 
-    def __init__(self, receipt: Receipt, given: Given) -> None:
+    def __init__(self, receipt: Receipt, evidence: Mapping[str, bytes], given: Given) -> None:
         self._receipt = receipt
+        self._evidence = evidence
         self._statement = receipt.statement
         self._given = given
         self._outcome: str | Error | None = None
@@ -69,7 +78,7 @@ class ReexecutionVerifier:
         if isinstance(self._outcome, Error):
             raise self._outcome
         return self._outcome + "".join(
-            self._compare_trace_root(self._receipt.find_evidence(descriptor.digest) or b"")
+            self._compare_trace_root(self._evidence[descriptor.digest])
             for descriptor in predicate.evidence
         )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from veridical.receipt.bundle import Receipt
     from veridical.receipt.envelope import Predicate
     from veridical.verifier.given import Given
+    from veridical.verifier.report import Standing
 
 __all__ = ["TIERS", "TierVerifier"]
 
@@ -25,6 +26,10 @@ class TierVerifier(Protocol):
     @property
     def evidence_types(self) -> Mapping[str, int]:
         """Evidence types that the tier takes, and how often each may occur."""
+
+    @property
+    def establishes(self) -> Mapping[str, Standing]:
+        """How `model`, `input` and `output` stand when the evidence holds."""
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -39,6 +44,7 @@ class TierVerifier(Protocol):
         """
 
 
-TIERS: Final[Mapping[str, Callable[[Receipt, Given], TierVerifier]]] = {
+#: Makes the verifier of each tier from receipt, evidence by digest, and what the caller gave.
+TIERS: Final[Mapping[str, Callable[[Receipt, Mapping[str, bytes], Given], TierVerifier]]] = {
     "reexecution": ReexecutionVerifier,
 }

@@ -27,12 +27,11 @@ from veridical.verifier.checks import CHECKS, Check, Status
 from veridical.verifier.comparison import compare
 from veridical.verifier.envelopes import VerifiedEnvelope, check_envelope
 from veridical.verifier.report import Report, Standing, Verified
-from veridical.verifier.tiers import TIERS, TierVerifier
+from veridical.verifier.tiers import TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
-    from veridical.keys import PublicKey
     from veridical.verifier.given import Given
 
 __all__ = ["ReceiptSource", "run_checks"]
@@ -65,6 +64,11 @@ class _Candidate:
         return min(_RESULT_OF[check.status] for check in self.checks)
 
     @property
+    def counts(self) -> bool:
+        """Whether its signer is one that the policy names."""
+        return all(check.status is not Status.SKIPPED for check in self.checks)
+
+    @property
     def progress(self) -> tuple[Result, int]:
         """How far it came; the furthest candidate speaks for the receipt."""
         return self.result, self.checks[-1].number
@@ -77,20 +81,11 @@ def run_checks(source: ReceiptSource, policy: Policy, given: Given) -> Report:
         InputError: the caller's mistake: an unreadable file, something that is no policy.
     """
     _require_policy(policy)
-    parsed, checks = _parse(source)
-    if parsed is None:
+    receipt, checks = _parse(source)
+    if receipt is None:
         rest = [_skipped(number) for number in CHECKS if number > checks[-1].number]
         return Report(checks=(*checks, *rest), result=Result.REJECTED, error=checks[-1].error)
-    comparisons = list(compare(parsed, given))
-    candidates = _judge_envelopes(parsed, policy, given, comparisons)
-    ordered = sorted(
-        [*checks, *comparisons, *(check for c in candidates for check in c.checks)],
-        key=lambda check: (check.number, -1 if check.envelope is None else check.envelope),
-    )
-    present = {check.number for check in ordered}
-    ordered += [_skipped(number) for number in CHECKS if number not in present]
-    ordered.sort(key=lambda check: check.number)
-    return _verdict(parsed, given, comparisons, candidates, tuple(ordered))
+    return _Verification(receipt, policy, given).report(checks)
 
 
 def _require_policy(policy: object) -> None:
@@ -142,69 +137,124 @@ def _skipped(number: int) -> Check:
     return Check(number=number, status=Status.SKIPPED, detail="an earlier check stopped it")
 
 
-def _judge_envelopes(
-    receipt: Receipt, policy: Policy, given: Given, comparisons: list[Check]
-) -> list[_Candidate]:
-    """Make checks 5 to 10, 14 and 15 for every envelope."""
-    signers: Mapping[str, PublicKey] = {key.key_id: key for key in policy.signers()}
-    tiers = {name: make(receipt, given) for name, make in TIERS.items()}
-    candidates = []
-    for index in range(len(receipt.envelopes)):
-        checks, envelope = check_envelope(receipt, index, signers=signers, tiers=tiers)
-        candidate = _Candidate(index=index, envelope=envelope, checks=checks)
-        if envelope is not None:
-            checks.append(_tier(index, envelope, tiers))
-            checks.append(_policy(candidate, receipt, policy, given, comparisons))
-        candidates.append(candidate)
-    if not policy.needs_signature:
-        unsigned = _Candidate(index=None, envelope=None)
-        unsigned.checks.append(_policy(unsigned, receipt, policy, given, comparisons))
-        candidates.append(unsigned)
-    return candidates
+class _Verification:
+    """Checks 4 to 15 of one parsed receipt, and the verdict over them."""
+
+    def __init__(self, receipt: Receipt, policy: Policy, given: Given) -> None:
+        self._receipt = receipt
+        self._policy = policy
+        self._given = given
+        # Hashed once, whatever the number of envelopes that name the blobs.
+        self._evidence = receipt.evidence_by_digest()
+        self._tiers = {name: make(receipt, self._evidence, given) for name, make in TIERS.items()}
+        self._comparisons = list(compare(receipt, given))
+        self._status_of = {check.number: check.status for check in self._comparisons}
+
+    def report(self, parsing: list[Check]) -> Report:
+        """Make the remaining checks; `parsing` are those that were made before."""
+        candidates = list(self._candidates())
+        made = [*parsing, *self._comparisons, *(c for one in candidates for c in one.checks)]
+        present = {check.number for check in made}
+        made += [_skipped(number) for number in CHECKS if number not in present]
+        made.sort(key=lambda c: (c.number, -1 if c.envelope is None else c.envelope))
+        return self._verdict(candidates, tuple(made))
+
+    def _candidates(self) -> Iterator[_Candidate]:
+        """Make checks 5 to 10, 14 and 15 for every envelope."""
+        signers = {key.key_id: key for key in self._policy.signers()}
+        for index in range(len(self._receipt.envelopes)):
+            checks, envelope = check_envelope(
+                self._receipt, index, signers=signers, tiers=self._tiers, evidence=self._evidence
+            )
+            candidate = _Candidate(index=index, envelope=envelope, checks=checks)
+            if envelope is not None:
+                checks.append(self._check_tier(index, envelope))
+                checks.append(self._check_policy(candidate))
+            yield candidate
+        if not self._policy.needs_signature:
+            unsigned = _Candidate(index=None, envelope=None)
+            unsigned.checks.append(self._check_policy(unsigned))
+            yield unsigned
+
+    def _check_tier(self, index: int, envelope: VerifiedEnvelope) -> Check:
+        """14. The evidence supports the statement."""
+        try:
+            detail = self._tiers[envelope.predicate.tier].verify(envelope.predicate)
+        except (EvidenceError, UndecidedError) as error:
+            status = Status.UNDECIDED if isinstance(error, UndecidedError) else Status.FAILED
+            return Check(number=14, status=status, detail=str(error), envelope=index, error=error)
+        return Check(number=14, status=Status.PASSED, detail=detail, envelope=index)
+
+    def _check_policy(self, candidate: _Candidate) -> Check:
+        """15. The policy accepts this envelope."""
+        answer = self._policy.evaluate(
+            Facts(
+                statement=self._receipt.statement,
+                envelope=None if candidate.envelope is None else _facts_of(candidate.envelope),
+                input_match=_match(self._status_of[12]),
+                output_match=_match(self._status_of[13]),
+                now=self._given.now,
+            )
+        )
+        detail = f"{answer.rule}: {answer.detail}"
+        status = Status.PASSED
+        error: Error | None = None
+        if answer.result is Result.UNDECIDED:
+            status, error = Status.UNDECIDED, answer.undecided_error(detail, check="policy")
+        elif answer.result is Result.REJECTED:
+            status, error = Status.FAILED, PolicyError(detail, check="policy")
+        return Check(number=15, status=status, detail=detail, envelope=candidate.index, error=error)
+
+    def _verdict(self, candidates: list[_Candidate], checks: tuple[Check, ...]) -> Report:
+        """The least of what concerns the receipt and of its best envelope."""
+        counted = [one for one in candidates if one.counts]
+        best = max(counted, key=lambda one: one.progress, default=None)
+        own = [_no_signer(self._receipt)] if best is None else best.checks
+        decisive = sorted([*self._comparisons, *own], key=lambda check: check.number)
+        result = min(_RESULT_OF[check.status] for check in decisive)
+        if best is None or result is not Result.ACCEPTED:
+            deciding = next(check for check in decisive if _RESULT_OF[check.status] is result)
+            return Report(checks=checks, result=result, error=deciding.error)
+        return Report(checks=checks, result=result, verified=self._accepted(best, checks))
+
+    def _accepted(self, best: _Candidate, checks: tuple[Check, ...]) -> Verified:
+        envelope = best.envelope
+        tier = None if envelope is None else self._tiers[envelope.predicate.tier]
+        established = {} if tier is None else tier.establishes
+        return Verified(
+            statement=self._receipt.statement,
+            receipt_id=self._receipt.receipt_id,
+            tier=None if envelope is None else envelope.predicate.tier,
+            signer=None if envelope is None else envelope.signer,
+            issued_at=None if envelope is None else envelope.predicate.issued_at,
+            properties={
+                name: _standing(
+                    established.get(name, Standing.COMMITTED_ONLY),
+                    is_matched=self._status_of[number] is Status.PASSED,
+                )
+                for number, name in ((11, "model"), (12, "input"), (13, "output"))
+            },
+            assumptions=_NOTHING_ASKED if tier is None else tier.assumptions,
+            checks=checks,
+        )
 
 
-def _tier(index: int, envelope: VerifiedEnvelope, tiers: Mapping[str, TierVerifier]) -> Check:
-    """14. The evidence supports the statement."""
-    try:
-        detail = tiers[envelope.predicate.tier].verify(envelope.predicate)
-    except (EvidenceError, UndecidedError) as error:
-        status = Status.UNDECIDED if isinstance(error, UndecidedError) else Status.FAILED
-        return Check(number=14, status=status, detail=str(error), envelope=index, error=error)
-    return Check(number=14, status=Status.PASSED, detail=detail, envelope=index)
+_NOTHING_ASKED: Final = ("nothing was asked, not even a signature",)
 
 
-def _policy(
-    candidate: _Candidate,
-    receipt: Receipt,
-    policy: Policy,
-    given: Given,
-    comparisons: list[Check],
-) -> Check:
-    """15. The policy accepts this envelope."""
-    matches = {check.number: check.status for check in comparisons}
-    envelope = candidate.envelope
-    facts = Facts(
-        statement=receipt.statement,
-        envelope=None
-        if envelope is None
-        else EnvelopeFacts(
-            signer=envelope.signer,
-            tier=envelope.predicate.tier,
-            issued_at=envelope.predicate.issued_at,
-        ),
-        input_match=_match(matches[12]),
-        output_match=_match(matches[13]),
-        now=given.now,
+def _standing(established: Standing, *, is_matched: bool) -> Standing:
+    if not is_matched:
+        return established
+    is_rerun = established is Standing.REEXECUTED
+    return Standing.MATCHED_AND_REEXECUTED if is_rerun else Standing.MATCHED
+
+
+def _facts_of(envelope: VerifiedEnvelope) -> EnvelopeFacts:
+    return EnvelopeFacts(
+        signer=envelope.signer,
+        tier=envelope.predicate.tier,
+        issued_at=envelope.predicate.issued_at,
     )
-    answer = policy.evaluate(facts)
-    detail = f"{answer.rule}: {answer.detail}"
-    status = Status.PASSED
-    error: Error | None = None
-    if answer.result is Result.UNDECIDED:
-        status, error = Status.UNDECIDED, answer.undecided_error(detail, check="policy")
-    elif answer.result is Result.REJECTED:
-        status, error = Status.FAILED, PolicyError(detail, check="policy")
-    return Check(number=15, status=status, detail=detail, envelope=candidate.index, error=error)
 
 
 def _match(status: Status) -> Result:
@@ -212,65 +262,10 @@ def _match(status: Status) -> Result:
     return Result.UNDECIDED if status is Status.SKIPPED else _RESULT_OF[status]
 
 
-def _verdict(
-    receipt: Receipt,
-    given: Given,
-    comparisons: list[Check],
-    candidates: list[_Candidate],
-    checks: tuple[Check, ...],
-) -> Report:
-    counted = [
-        c for c in candidates if all(check.status is not Status.SKIPPED for check in c.checks)
-    ]
-    best = max(counted, key=lambda candidate: candidate.progress, default=None)
-    if best is None:
-        error = SignatureError(
-            "no envelope is signed by a key that the policy names",
-            where=f"{len(receipt.envelopes)} envelopes",
-            check="signer",
-        )
-        decisive = [Check(number=5, status=Status.FAILED, detail=str(error), error=error)]
-    else:
-        decisive = best.checks
-    decisive = sorted([*comparisons, *decisive], key=lambda check: check.number)
-    result = min(_RESULT_OF[check.status] for check in decisive)
-    if result is not Result.ACCEPTED or best is None:
-        deciding = next(check for check in decisive if _RESULT_OF[check.status] is result)
-        return Report(checks=checks, result=result, error=deciding.error)
-    verified = _accepted(receipt, given, best, comparisons, checks)
-    return Report(checks=checks, result=result, verified=verified)
-
-
-def _accepted(
-    receipt: Receipt,
-    given: Given,
-    best: _Candidate,
-    comparisons: list[Check],
-    checks: tuple[Check, ...],
-) -> Verified:
-    predicate = None if best.envelope is None else best.envelope.predicate
-    is_rerun = predicate is not None and predicate.tier == "reexecution"
-    matched = {check.number for check in comparisons if check.status is Status.PASSED}
-
-    def standing(number: int, *, rerun: Standing) -> Standing:
-        if number in matched:
-            both = is_rerun and rerun is Standing.REEXECUTED
-            return Standing.MATCHED_AND_REEXECUTED if both else Standing.MATCHED
-        return rerun if is_rerun else Standing.COMMITTED_ONLY
-
-    return Verified(
-        statement=receipt.statement,
-        receipt_id=receipt.receipt_id,
-        tier=None if predicate is None else predicate.tier,
-        signer=None if best.envelope is None else best.envelope.signer,
-        issued_at=None if predicate is None else predicate.issued_at,
-        properties={
-            "model": standing(11, rerun=Standing.REEXECUTED),
-            "input": standing(12, rerun=Standing.REVEALED),
-            "output": standing(13, rerun=Standing.REEXECUTED),
-        },
-        assumptions=("nothing was asked, not even a signature",)
-        if predicate is None
-        else TIERS[predicate.tier](receipt, given).assumptions,
-        checks=checks,
+def _no_signer(receipt: Receipt) -> Check:
+    error = SignatureError(
+        "no envelope is signed by a key that the policy names",
+        where=f"{len(receipt.envelopes)} envelopes",
+        check="signer",
     )
+    return Check(number=5, status=Status.FAILED, detail=str(error), error=error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import veridical
 from tests.repository import ROOT
 from tests.toy import (
     GIVEN,
@@ -352,3 +353,25 @@ def test_checks_are_those_of_the_specification() -> None:
         r"^(\d+)\. \*\*(\w+)\*\*", text.partition("## 8. Verification")[2], flags=re.MULTILINE
     )
     assert [(int(n), name) for n, name in steps] == [(n, CHECKS[n][0]) for n in CHECKS]
+
+
+def test_one_array_is_enough_where_the_program_has_one_input_and_one_output() -> None:
+    program = veridical.load(ROOT / "vectors" / "program" / "example.vprog")
+    x = np.array([[0.5, -0.25, 1.0]], np.float32)
+    run = veridical.run(program, {"x": x}, threads=1)
+    receipt = issue(run, signer=SIGNER, issued_at=NOW)
+    y = run.outputs["y"]
+    verified = verify(receipt, SIGNED, now=NOW, input=x, output=y, program=program)
+    assert verified.properties["input"] is Standing.MATCHED
+    with pytest.raises(InputError, match="expected arrays by name"):
+        verify(receipt, SIGNED, now=NOW, input=x)
+
+
+def test_a_verification_key_file_has_an_identity_and_decides_nothing_more() -> None:
+    program = veridical.load(ROOT / "vectors" / "program" / "example.vprog")
+    key = veridical.Program.from_bytes(program.to_bytes(vkey=True))
+    run = veridical.run(program, {"x": np.array([[0.5, -0.25, 1.0]], np.float32)}, threads=1)
+    receipt = issue(run, signer=SIGNER, issued_at=NOW)
+    report = explain(receipt, SIGNED, now=NOW, input=run.inputs, program=key)
+    assert statuses(report)["model"] == "passed"
+    assert isinstance(report.error, ProgramMissingError)
