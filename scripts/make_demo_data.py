@@ -31,7 +31,7 @@ def main() -> None:
     for name, value in pixels.items():
         if not np.array_equal(as_bytes[name].astype(np.float32) / np.float32(255), value):
             raise SystemExit(f"{name}: the digits are not multiples of 1/255")
-    np.savez_compressed(DATA / "digits.npz", **as_bytes)
+    np.savez_compressed(DATA / "digits.npz", allow_pickle=False, **as_bytes)
 
 
 if __name__ == "__main__":
