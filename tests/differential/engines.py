@@ -53,7 +53,7 @@ def assert_same_run(content: bytes, inputs: Mapping[str, NDArray[Any]], note: st
     except InputError as error:
         expected = error
     for isa, threads in PLANS:
-        executor = _core.Executor(core, threads=threads, isa=isa)  # type: ignore[arg-type]
+        executor = _core.Executor(core, threads=threads, isa=isa)
         at = f"{note}, {isa}, {threads} threads"
         if isinstance(expected, InputError):
             assert_raises_input_error(executor, inputs, at)
