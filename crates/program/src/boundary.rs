@@ -135,7 +135,7 @@ impl Sink<'_> {
             let exact = scaled(value);
             let clamped = exact.max(lo).min(hi);
             changed = changed.wrapping_add(u64::from(clamped != exact));
-            i32::try_from(clamped).unwrap_or(self.lo)
+            low_bits(clamped)
         }));
         changed
     }
@@ -199,6 +199,12 @@ impl Sink<'_> {
         }
         Ok(0)
     }
+}
+
+/// The value of an integer that fits 32 bits; without a branch, unlike a checked conversion.
+const fn low_bits(value: i64) -> i32 {
+    let [a, b, c, d, ..] = value.to_le_bytes();
+    i32::from_le_bytes([a, b, c, d])
 }
 
 const fn is_finite32(value: f32) -> bool {
