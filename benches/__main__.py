@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from benches import contest, machine, table
+from benches import contest, machine, receipts, table
 from examples.zoo import zoo
 from veridical.errors import Error
 
@@ -37,24 +37,27 @@ def main() -> None:
     described = machine.describe()
     latencies: list[contest.Latency] = []
     footprints: list[contest.Footprint] = []
+    costs: list[receipts.Cost] = []
     failures: dict[str, str] = {}
     for name in arguments.models or cases:
         print(f"{name} ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="veridical-bench-") as folder:
             batches, threads = arguments.batch, arguments.threads
             try:
-                rows, footprint = contest.hold(cases[name], batches, threads, Path(folder))
+                rows, footprint, paid = contest.hold(cases[name], batches, threads, Path(folder))
             except Error as error:  # one model that does not compile must not cost the others
                 failures[name] = f"{type(error).__name__}: {error}"
                 continue
         latencies += rows
         footprints.append(footprint)
+        costs.append(paid)
 
-    text = table.document(described, latencies, footprints, failures)
+    text = table.document(described, latencies, footprints, costs, failures)
     record = {
         "machine": described,
         "latency": [asdict(row) for row in latencies],
         "footprint": [asdict(row) for row in footprints],
+        "receipts": [asdict(row) for row in costs],
         "failures": failures,
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benches import baseline, memory, timing
+from benches import baseline, memory, receipts, timing
 from benches.subject import Subject
 from examples.zoo import ModelCase, float_outputs, measure, num_samples, take
 
@@ -61,7 +61,7 @@ class Footprint:
 
 def hold(
     case: ModelCase, batches: Sequence[int], threads: Sequence[int], folder: Path
-) -> tuple[list[Latency], Footprint]:
+) -> tuple[list[Latency], Footprint, receipts.Cost]:
     """Measure one model in all settings, the first of which chooses the int8 variant to judge."""
     subject = Subject.compile(case, folder)
     rows: list[Latency] = []
@@ -72,7 +72,9 @@ def hold(
         rows += [replace(row, int8_failures=failures) for row in raced]
         if judged is None and batch == 1:
             judged = next((v for v in variants if v.name == raced[0].int8_variant), None)
-    return rows, _footprint(case, subject, judged, folder)
+    question = baseline.repeat(case.test(), 0, 1)
+    paid = receipts.cost(subject, case.name, question)
+    return rows, _footprint(case, subject, judged, folder), paid
 
 
 def race(

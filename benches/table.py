@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benches.contest import Footprint, Latency
+    from benches.receipts import Cost
     from examples.zoo import Measured
 
 LATENCY_NOTE = """\
@@ -20,11 +21,16 @@ Compile time at the default precision. Memory is the peak of a process that load
 answers once, less that of one that only imports numpy. `ours` and `int8` at the end are accuracy
 against float32: the metric's mean and its worst sample."""
 
+RECEIPT_NOTE = """\
+Receipts, one question, one thread. `issue` and `verify` are also given as ratios to the answer that
+they are about; `verify` runs the program again."""
+
 
 def document(
     machine: Mapping[str, str],
     latencies: Sequence[Latency],
     footprints: Sequence[Footprint],
+    costs: Sequence[Cost],
     failures: Mapping[str, str],
 ) -> str:
     """Return the whole report; `failures` are models that could not be measured."""
@@ -40,6 +46,8 @@ def document(
         _latency_table(latencies),
         FOOTPRINT_NOTE,
         _footprint_table(footprints),
+        RECEIPT_NOTE,
+        _receipt_table(costs),
     ]
     if not_built:
         parts += ["int8 variants that ONNX Runtime could not build:", "\n".join(sorted(not_built))]
@@ -85,6 +93,25 @@ def _footprint_table(rows: Sequence[Footprint]) -> str:
                 row.metric,
                 _closeness(row.ours),
                 f"{_closeness(row.int8)} ({row.int8_variant})",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _receipt_table(rows: Sequence[Cost]) -> str:
+    head = ("model", "answer", "issue", "issue/answer", "verify", "verify/answer", "receipt")
+    return _markdown(
+        head,
+        (
+            (
+                row.model,
+                _duration(row.answer),
+                _duration(row.issue),
+                f"{row.issue / row.answer:.2f}",
+                _duration(row.verify),
+                f"{row.verify / row.answer:.2f}",
+                _size(row.size_bytes),
             )
             for row in rows
         ),
