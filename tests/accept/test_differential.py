@@ -19,9 +19,9 @@ from tests.differential.engines import PLANS
 
 pytestmark = pytest.mark.accept
 
-NUM_PROGRAMS = 5000
-NUM_WIDE = 2700
-NUM_MUTANTS = 200_000
+NUM_PROGRAMS = 3000
+NUM_WIDE = 1800
+NUM_MUTANTS = 100_000
 
 
 def test_random_programs_run_and_step_alike(criterion: RecordCriterion) -> None:
