@@ -139,10 +139,12 @@ def tensors_to_bytes(tensors: Mapping[str, NDArray[Any]]) -> bytes:
                 f"shape {array.shape} is empty or has more than {MAX_RANK} axes",
                 where=f"tensor {name!r}",
             )
-        encoded_name = name.encode("utf-8")
+        encoded_name = name.encode("utf-8", "surrogatepass")  # the pattern refuses what is left
         if _NAME.fullmatch(encoded_name) is None:
             raise InputError(f"name {name!r} is not 1 to 128 printable ASCII characters")
         shape = b"".join(size.to_bytes(_U64, "little") for size in array.shape)
+        if code == "bool":  # a view of other bytes may hold a "true" that is not 1
+            array = array.view(np.uint8) != 0
         elements = np.ascontiguousarray(array, dtype=_DTYPES[code]).tobytes()
         parts.append(frame(encoded_name, code.encode("ascii"), shape, elements))
     return b"".join(parts)

@@ -204,3 +204,13 @@ def test_arbitrary_bytes_raise_nothing_but_a_named_error(untrusted: bytes) -> No
             tensors_from_bytes(candidate)
         except MalformedError:
             continue
+
+
+def test_a_true_that_is_not_one_is_written_as_one() -> None:
+    odd = np.array([2, 0, 255], np.uint8).view(np.bool_)
+    assert tensors_to_bytes({"x": odd}) == tensors_to_bytes({"x": np.array([True, False, True])})
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match="printable"):
+        tensors_to_bytes({"\ud800": np.zeros(1)})

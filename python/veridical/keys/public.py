@@ -176,8 +176,8 @@ def read_key_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(KEY_FILE_MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot read the key file: {error.strerror}", where=str(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise InputError(f"cannot read the key file: {error}", where=str(path)) from error
     if len(content) > KEY_FILE_MAX_BYTES:
         raise KeyFormatError(f"more than {KEY_FILE_MAX_BYTES} bytes", where=str(path), check="key")
     return content

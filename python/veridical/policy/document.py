@@ -52,8 +52,8 @@ def load(path: str | Path) -> Policy:
     try:
         with path.open("rb") as file:
             content = file.read(POLICY_MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot read the policy: {error.strerror}", where=str(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise InputError(f"cannot read the policy: {error}", where=str(path)) from error
     if len(content) > POLICY_MAX_BYTES:
         raise PolicyFormatError(f"more than {POLICY_MAX_BYTES} bytes", where=str(path))
     try:

@@ -153,10 +153,8 @@ class Receipt:
                 size = os.fstat(file.fileno()).st_size
                 # The file may grow, or be a pipe without a size: the read has the same limit.
                 untrusted = b"" if size > RECEIPT_MAX_BYTES else file.read(RECEIPT_MAX_BYTES + 1)
-        except OSError as error:
-            raise InputError(
-                f"cannot read the receipt: {error.strerror}", where=str(path)
-            ) from error
+        except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+            raise InputError(f"cannot read the receipt: {error}", where=str(path)) from error
         if max(size, len(untrusted)) > RECEIPT_MAX_BYTES:
             raise OversizeError(
                 f"{max(size, len(untrusted))} bytes; at most {RECEIPT_MAX_BYTES} are allowed",

@@ -84,6 +84,9 @@ def _tensors(argument: str, value: Value | None, names: list[str]) -> Tensors | 
             "canonical bytes",
             advice=f"Pass {{'name': array}}; `veridical.run` takes the same form as {argument}.",
         )
-    tensors = {str(name): np.asarray(array) for name, array in value.items()}
+    try:
+        tensors = {str(name): np.asarray(array) for name, array in value.items()}
+    except (ValueError, TypeError) as error:
+        raise InputError(f"`{argument}` holds something that is no array: {error}") from error
     tensors_to_bytes(tensors)  # raises if they have no canonical form
     return tensors

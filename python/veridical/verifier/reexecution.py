@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from veridical.commitment import tensors_from_bytes, tensors_to_bytes
 from veridical.errors import (
     Error,
+    InternalError,
     ProgramMissingError,
     ReexecutionError,
     RevealMissingError,
@@ -174,7 +175,7 @@ def _guarded(action: str, function: Callable[[], T]) -> T:
     """Run one step on values that the receipt brought; its failure is a rejection."""
     try:
         return function()
-    except UndecidedError:  # a verification key has an identity and cannot be run
+    except (UndecidedError, InternalError):  # a key that cannot be run; a defect: no verdicts
         raise
     except Error as error:
         raise ReexecutionError(f"{action} failed: {error}", check="tier") from error

@@ -92,7 +92,7 @@ def _require_policy(policy: object) -> None:
     is_rule = callable(getattr(policy, "evaluate", None)) and callable(
         getattr(policy, "signers", None)
     )
-    if isinstance(policy, type) or not is_rule:
+    if isinstance(policy, type) or not is_rule or not hasattr(policy, "needs_signature"):
         raise InputError(
             f"`policy` is {policy!r:.80}, not a policy",
             advice="Pass a policy of `veridical.policy`; there is no default.",

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.toy import OTHER_SIGNER, P256_SIGNER, SIGNER
 from veridical.errors import (
@@ -196,3 +198,34 @@ def test_equal_keys_are_equal_and_usable_in_sets() -> None:
     assert again != OTHER_SIGNER.public_key
     raw = Ed25519PublicKey.from_public_bytes(bytes.fromhex("58" + "66" * 31))
     assert PublicKey.from_cryptography(raw).algorithm == "ed25519"  # the base point
+
+
+@SIGNERS
+def test_every_changed_byte_of_a_key_is_refused_or_another_key(signer: PrivateKey) -> None:
+    lines = signer.public_key.to_pem().split(b"\n")
+    encoded = base64.b64decode(b"".join(lines[1:-2]))
+    refused = others = 0
+    for offset in range(len(encoded)):
+        for flip in (1, 0x80, 0xFF):
+            mutant = bytearray(encoded)
+            mutant[offset] ^= flip
+            try:
+                key = PublicKey.from_pem(pem_of(bytes(mutant)))
+            except KeyFormatError:
+                refused += 1
+                continue
+            assert key != signer.public_key
+            assert key.to_pem() == pem_of(bytes(mutant))
+            others += 1
+    assert (
+        refused > others
+    )  # half of all y are no point; of the points one in eight is of prime order
+
+
+@given(st.binary(max_size=120))
+def test_arbitrary_bytes_raise_nothing_but_a_named_error(content: bytes) -> None:
+    for candidate in (content, pem_of(content), pem_of(ED25519_HEADER + content)):
+        try:
+            PublicKey.from_pem(candidate)
+        except KeyFormatError:
+            continue

@@ -282,6 +282,8 @@ def test_a_reveal_that_does_not_open_is_rejected(reveals: dict[str, Reveal]) -> 
         {"input": {}},
         {"input": {"x": "text"}},
         {"input": {"x": [None]}},
+        {"input": {"x": [[1], [1, 2]]}},
+        {"input": {"\ud800": [1.0]}},
         {"input": b"not tensors"},
         {"output": [1, 2]},
         {"program": "model.vprog"},
@@ -297,6 +299,12 @@ def test_a_mistake_of_the_caller_is_no_verdict(arguments: dict[str, Any]) -> Non
 def test_something_that_is_no_policy_is_refused(policy: Any) -> None:
     with pytest.raises(InputError, match="not a policy"):
         verify(toy_receipt(), policy, **GIVEN)
+
+
+@pytest.mark.parametrize("source", ["a\0b", "x" * 5000, "missing.receipt.json", "{}"])
+def test_a_path_that_cannot_be_read_is_the_callers_mistake(source: str) -> None:
+    with pytest.raises(InputError, match="cannot read the receipt"):
+        explain(source, STRICT, **GIVEN)
 
 
 @pytest.mark.parametrize("source", [None, 7, {}, bytearray(b"{}")])
