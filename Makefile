@@ -5,7 +5,8 @@ BIN := $(abspath $(VENV))/bin
 RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock
 LOCKS := requirements/bootstrap.txt requirements/dev.txt requirements/carriers.txt
 # What the acceptance list asks for; the rest of the tests are `make test`.
-ACCEPTANCE := tests/accept tests/soundness tests/differential tests/e2e tests/unit/receipt tests/unit/policy
+ACCEPTANCE := tests/accept tests/soundness tests/differential tests/e2e \
+	tests/unit/receipt tests/unit/policy tests/unit/test_commitment.py
 COMPILE_LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--universal --python-version 3.11
 
