@@ -66,8 +66,9 @@ stub: build ## the extension against its stub
 	stubtest veridical._core --mypy-config-file pyproject.toml
 
 .PHONY: lint-rust
-lint-rust: $(VENV)/packages.stamp rust-components ## clippy, warnings are errors
+lint-rust: $(VENV)/packages.stamp rust-components ## clippy and rustdoc, warnings are errors
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps
 
 .PHONY: rust-components
 rust-components:

@@ -31,7 +31,7 @@ def compile_(  # noqa: PLR0913 - the options of one command
 ) -> ExitCode:
     """Compile an ONNX model into the canonical integer program, and measure what that costs.
 
-    Writes the program, its verifier key (the same without weights) and the report beside it.
+    Writes the program, its verification key (the same without weights) and the report beside it.
 
     Parameters
     ----------
