@@ -3,18 +3,26 @@
 //! Prints the median and the least time of each case, and products per second at the median. On a machine
 //! that does other work the least time is the better measure of the code.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run has failed")]
+#![expect(clippy::disallowed_types, reason = "a benchmark reads the clock")]
+#![expect(clippy::cast_precision_loss, reason = "rates are rounded when printed")]
+
 #[path = "../tests/support/mod.rs"]
+#[expect(dead_code, reason = "tests use the rest of it")]
 mod support;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use support::{Builder, inputs, window};
+use support::{Builder, inputs};
 use veridical_executor::{Executor, Options};
-use veridical_program::{Op, Program};
+use veridical_program::{Op, Program, Window};
 
 fn main() {
-    let filter = std::env::args().nth(1).filter(|arg| !arg.starts_with('-')).unwrap_or_default();
+    let filter = std::env::args()
+        .nth(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .unwrap_or_default();
     for (name, program, batches) in [
         ("mlp", mlp(), &[1, 64][..]),
         ("lenet", lenet(), &[1, 64]),
@@ -63,9 +71,9 @@ fn products(program: &Program) -> f64 {
     let count = |(id, node): (usize, &veridical_program::Node)| {
         let result = graph.tensors[graph.tensor_of_node(id)].len();
         let depth = match node.op {
-            Op::Linear | Op::Conv { .. } => {
-                graph.consts[node.consts[0]].shape[1..].iter().product::<usize>()
-            }
+            Op::Linear | Op::Conv { .. } => graph.consts[node.consts[0]].shape[1..]
+                .iter()
+                .product::<usize>(),
             Op::Matmul { .. } | Op::WeightedMean => {
                 *graph.tensors[node.inputs[0]].shape.last().unwrap_or(&1)
             }
@@ -88,15 +96,23 @@ fn mlp() -> Arc<Program> {
     b.build()
 }
 
+/// A square window without padding.
+fn window(kernel: usize, stride: usize) -> Window {
+    Window {
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        pad: [0; 4],
+        dilation: [1, 1],
+    }
+}
+
 fn lenet() -> Arc<Program> {
     let mut b = Builder::new(2);
     let mut x = b.input(&[1, 28, 28], -8192, 8191);
     for channels in [6, 16] {
-        x = b.conv(x, channels, window(5), 1);
+        x = b.conv(x, channels, window(5, 1), 1);
         x = b.requantise(x, 0, 8191);
-        let mut pool = window(2);
-        pool.stride = [2, 2];
-        x = b.pool(x, pool, false);
+        x = b.pool(x, window(2, 2), false);
     }
     x = b.reshape(x, &[256]);
     for width in [120, 84] {

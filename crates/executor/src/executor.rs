@@ -34,7 +34,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 1, isa: None }
+        Self {
+            threads: 1,
+            isa: None,
+        }
     }
 }
 
@@ -72,7 +75,11 @@ impl Executor {
         let plan = Plan::new(&program, Keep::Outputs);
         if plan.item_bytes() > MAX_ITEM_BYTES {
             let what = "buffers";
-            return Err(ExecutorError::TooLarge { batch: 1, what, limit: MAX_ITEM_BYTES });
+            return Err(ExecutorError::TooLarge {
+                batch: 1,
+                what,
+                limit: MAX_ITEM_BYTES,
+            });
         }
         let pool = (options.threads > 1).then(|| {
             let builder = rayon::ThreadPoolBuilder::new().num_threads(options.threads);
@@ -138,23 +145,32 @@ impl Executor {
     ) -> Result<Vec<Vec<i32>>, (usize, usize)> {
         let plan = &self.plan;
         let graph = self.program.graph();
-        let mut outputs: Vec<Vec<i32>> =
-            graph.outputs.iter().map(|o| vec![0; plan.len(o.tensor) * batch]).collect();
+        let mut outputs: Vec<Vec<i32>> = graph
+            .outputs
+            .iter()
+            .map(|o| vec![0; plan.len(o.tensor) * batch])
+            .collect();
         // Smaller chunks, if that gives every thread one.
         let chunk = plan.chunk().min(batch.div_ceil(threads));
         let mut rest: Vec<&mut [i32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
         let mut chunks = Vec::with_capacity(batch.div_ceil(chunk));
         for start in (0..batch).step_by(chunk) {
             let items = start..batch.min(start + chunk);
-            let lens = graph.outputs.iter().map(|o| plan.len(o.tensor) * items.len());
+            let lens = graph
+                .outputs
+                .iter()
+                .map(|o| plan.len(o.tensor) * items.len());
             let parts = rest.iter_mut().zip(lens);
-            let parts: Vec<&mut [i32]> =
-                parts.map(|(rest, len)| rest.split_off_mut(..len).unwrap_or_default()).collect();
+            let parts: Vec<&mut [i32]> = parts
+                .map(|(rest, len)| rest.split_off_mut(..len).unwrap_or_default())
+                .collect();
             chunks.push((items, parts));
         }
         let empty: Vec<(usize, usize)> = if threads > 1 && chunks.len() > 1 {
             let chunks = chunks.into_par_iter();
-            chunks.filter_map(|(items, parts)| self.run_chunk(inputs, items, parts, 1).err()).collect()
+            chunks
+                .filter_map(|(items, parts)| self.run_chunk(inputs, items, parts, 1).err())
+                .collect()
         } else {
             let chunks = chunks.into_iter();
             chunks
@@ -174,12 +190,20 @@ impl Executor {
         threads: usize,
     ) -> Result<(), (usize, usize)> {
         let plan = &self.plan;
-        let run = Run { kernels: self.kernels, batch: items.len() };
+        let run = Run {
+            kernels: self.kernels,
+            batch: items.len(),
+        };
         let mut work = self.workspace();
         plan.prepare(&mut work, run.batch, threads);
         for (tensor, values) in inputs.iter().enumerate() {
             let len = plan.len(tensor);
-            plan.write(&mut work, tensor, &values[items.start * len..items.end * len], run);
+            plan.write(
+                &mut work,
+                tensor,
+                &values[items.start * len..items.end * len],
+                run,
+            );
         }
         let done = plan.run(&mut work, run, |_, _| ());
         if done.is_ok() {
@@ -199,14 +223,19 @@ impl Executor {
         self.check_inputs(inputs, batch)?;
         let graph = self.program.graph();
         self.check_size(batch, 0..graph.tensors.len(), MAX_TRACE_ELEMENTS, "a trace")?;
-        let plan = self.full_plan.get_or_init(|| Plan::new(&self.program, Keep::Everything));
+        let plan = self
+            .full_plan
+            .get_or_init(|| Plan::new(&self.program, Keep::Everything));
         let lens = (0..graph.tensors.len()).map(|t| plan.len(t));
         let mut tensors: Vec<Vec<i32>> = lens.map(|len| vec![0; len * batch]).collect();
         let mut work = Workspace::default();
         let mut empty = Vec::new();
         for start in (0..batch).step_by(plan.chunk()) {
             let items = start..batch.min(start + plan.chunk());
-            let run = Run { kernels: self.kernels, batch: items.len() };
+            let run = Run {
+                kernels: self.kernels,
+                batch: items.len(),
+            };
             let part = |t: usize| items.start * plan.len(t)..items.end * plan.len(t);
             plan.prepare(&mut work, run.batch, self.threads);
             for (tensor, values) in inputs.iter().enumerate() {
@@ -225,7 +254,8 @@ impl Executor {
         // A reshape has no step: same elements, other shape.
         for (id, node) in graph.nodes.iter().enumerate() {
             if matches!(node.op, Op::Reshape { .. }) {
-                tensors[graph.tensor_of_node(id)] = tensors[node.inputs[0]].clone();
+                let values = tensors[node.inputs[0]].clone();
+                tensors[graph.tensor_of_node(id)] = values;
             }
         }
         Ok(Trace::new(Arc::clone(&self.program), batch, tensors))
@@ -251,7 +281,11 @@ impl Executor {
 
     /// A workspace of an earlier run, or a new one.
     fn workspace(&self) -> Workspace {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+            .unwrap_or_default()
     }
 
     /// Keeps a workspace for the next run.
@@ -298,9 +332,12 @@ impl Executor {
                     actual: values.len(),
                 });
             }
-            // Without branches first: the position is looked for only when there is one.
-            let outside = |&x: &i32| (x < info.lo) | (x > info.hi);
-            if values.iter().fold(false, |found, x| found | outside(x)) {
+            // The least and the greatest first, without branches; the position only when there is one.
+            let (lo, hi) = values
+                .iter()
+                .fold((info.lo, info.hi), |(lo, hi), &x| (lo.min(x), hi.max(x)));
+            if (lo, hi) != (info.lo, info.hi) {
+                let outside = |x: &i32| *x < info.lo || *x > info.hi;
                 let position = values.iter().position(outside).unwrap_or(0);
                 return Err(ExecutorError::InputRange {
                     input: i,

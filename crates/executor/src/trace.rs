@@ -23,7 +23,11 @@ pub struct Trace {
 
 impl Trace {
     pub(crate) fn new(program: Arc<Program>, batch: usize, tensors: Vec<Vec<i32>>) -> Self {
-        Self { program, batch, tensors }
+        Self {
+            program,
+            batch,
+            tensors,
+        }
     }
 
     /// Items of the run.
@@ -49,7 +53,10 @@ impl Trace {
         self.tensors
             .get(t)
             .map(Vec::as_slice)
-            .ok_or(ExecutorError::NoSuchTensor { tensor: t, count: self.tensors.len() })
+            .ok_or(ExecutorError::NoSuchTensor {
+                tensor: t,
+                count: self.tensors.len(),
+            })
     }
 
     /// Merkle root of the chunks of tensor `t`.
@@ -81,13 +88,21 @@ impl Trace {
     /// for a trace that no run made.
     pub fn step(&self, t: usize, k: usize) -> Result<i32, ExecutorError> {
         let elements = self.tensor(t)?;
-        let missing =
-            ExecutorError::NoSuchElement { tensor: t, element: k, count: elements.len() };
+        let missing = ExecutorError::NoSuchElement {
+            tensor: t,
+            element: k,
+            count: elements.len(),
+        };
         let element = elements.get(k).copied().ok_or(missing)?;
         let graph = self.program.graph();
-        let Some(node) = t.checked_sub(graph.inputs.len()) else { return Ok(element) };
-        let operands: Vec<&[i32]> =
-            graph.nodes[node].inputs.iter().map(|&i| self.tensors[i].as_slice()).collect();
+        let Some(node) = t.checked_sub(graph.inputs.len()) else {
+            return Ok(element);
+        };
+        let operands: Vec<&[i32]> = graph.nodes[node]
+            .inputs
+            .iter()
+            .map(|&i| self.tensors[i].as_slice())
+            .collect();
         Site::new(&self.program, node, &operands, self.batch).element(k)
     }
 }
@@ -95,7 +110,11 @@ impl Trace {
 fn tensor_root(t: usize, elements: &[i32]) -> Hash {
     let leaves = elements.chunks(CHUNK).enumerate().map(|(k, chunk)| {
         let bytes: Vec<u8> = chunk.iter().flat_map(|x| x.to_le_bytes()).collect();
-        Hasher::leaf(b"veridical.trace.chunk.v1").u32(id(t)).u64(count(k)).frame(&bytes).finish()
+        Hasher::leaf(b"veridical.trace.chunk.v1")
+            .u32(id(t))
+            .u64(count(k))
+            .frame(&bytes)
+            .finish()
     });
     tree(&leaves.collect::<Vec<Hash>>())
 }

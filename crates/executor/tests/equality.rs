@@ -1,11 +1,15 @@
 //! All paths give the same integers: instruction sets, fusions, threads, batches, single steps.
 
+#![expect(clippy::expect_used, reason = "what cannot run has failed the test")]
+
+#[path = "support/random.rs"]
+mod random;
 mod support;
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use support::{Random, inputs, random};
+use support::{Random, inputs};
 use veridical_executor::{Executor, ExecutorError, Isa, Options, Trace};
 use veridical_program::Program;
 
@@ -14,13 +18,26 @@ fn slices(tensors: &[Vec<i32>]) -> Vec<&[i32]> {
 }
 
 fn executors(program: &Arc<Program>) -> Vec<Executor> {
-    let isas = [Isa::Portable, Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| isa.is_available());
-    let options = isas.flat_map(|isa| [1, 2].map(|threads| Options { threads, isa: Some(isa) }));
-    options.map(|o| Executor::new(Arc::clone(program), o).expect("this machine has it")).collect()
+    let isas = [Isa::Portable, Isa::Avx2, Isa::Avx512]
+        .into_iter()
+        .filter(|isa| isa.is_available());
+    let options = isas.flat_map(|isa| {
+        [1, 2].map(|threads| Options {
+            threads,
+            isa: Some(isa),
+        })
+    });
+    options
+        .map(|o| Executor::new(Arc::clone(program), o).expect("this machine has it"))
+        .collect()
 }
 
 /// Tensors of the interpreter, or its error.
-fn expected(program: &Arc<Program>, inputs: &[&[i32]], batch: usize) -> Result<Trace, ExecutorError> {
+fn expected(
+    program: &Arc<Program>,
+    inputs: &[&[i32]],
+    batch: usize,
+) -> Result<Trace, ExecutorError> {
     let executor = Executor::new(Arc::clone(program), Options::default())?;
     executor.interpret(inputs, batch)
 }
@@ -40,7 +57,11 @@ fn check(seed: u64, nodes: usize, batch: usize) {
                     assert_eq!(trace.tensor(t), expected.tensor(t), "tensor {t} {place:?}");
                 }
                 for (values, output) in run.iter().zip(&program.graph().outputs) {
-                    assert_eq!(Ok(values.as_slice()), expected.tensor(output.tensor), "{place:?}");
+                    assert_eq!(
+                        Ok(values.as_slice()),
+                        expected.tensor(output.tensor),
+                        "{place:?}"
+                    );
                 }
                 assert_eq!(trace.root(), expected.root());
             }
@@ -85,7 +106,9 @@ fn test_a_batch_of_64_equals_its_items() {
         let program = random::program(seed, 8);
         let inputs = inputs(&program, 64, seed);
         let executor = Executor::new(Arc::clone(&program), Options::default()).expect("valid");
-        let Ok(together) = executor.run(&slices(&inputs), 64) else { continue };
+        let Ok(together) = executor.run(&slices(&inputs), 64) else {
+            continue;
+        };
         for item in 0..64 {
             let single: Vec<&[i32]> = inputs
                 .iter()
@@ -97,7 +120,11 @@ fn test_a_batch_of_64_equals_its_items() {
             let alone = executor.run(&single, 1).expect("its batch could be run");
             for (alone, together) in alone.iter().zip(&together) {
                 let len = alone.len();
-                assert_eq!(alone, &together[item * len..(item + 1) * len], "{seed} {item}");
+                assert_eq!(
+                    alone,
+                    &together[item * len..(item + 1) * len],
+                    "{seed} {item}"
+                );
             }
         }
     }

@@ -41,7 +41,14 @@ impl<'a> Site<'a> {
         batch: usize,
     ) -> Self {
         let graph = program.graph();
-        Self { node_id, node: &graph.nodes[node_id], graph, program, operands, batch }
+        Self {
+            node_id,
+            node: &graph.nodes[node_id],
+            graph,
+            program,
+            operands,
+            batch,
+        }
     }
 
     /// All elements of the result.
@@ -98,9 +105,13 @@ impl<'a> Site<'a> {
     fn row(&self, row: usize) -> Result<Vec<i64>, usize> {
         match &self.node.op {
             Op::SoftmaxNumerator { shift } => self.softmax_numerator(row, *shift),
-            Op::LayerNorm { shift, u, fx, epsilon, centered } => {
-                Ok(self.layernorm(row, *shift, *u, *fx, *epsilon, *centered))
-            }
+            Op::LayerNorm {
+                shift,
+                u,
+                fx,
+                epsilon,
+                centered,
+            } => Ok(self.layernorm(row, *shift, *u, *fx, *epsilon, *centered)),
             Op::Normalize { digits } => self.normalize(row, *digits),
             Op::TopK { k, values } => Ok(self.topk(row, *k, *values)),
             _ => Ok(vec![self.argmax(row)]),
@@ -108,7 +119,10 @@ impl<'a> Site<'a> {
     }
 
     fn empty_row(&self, row: usize) -> ExecutorError {
-        ExecutorError::EmptyRow { node: self.node_id, row }
+        ExecutorError::EmptyRow {
+            node: self.node_id,
+            row,
+        }
     }
 
     fn result(&self) -> &'a TensorInfo {
@@ -130,7 +144,9 @@ impl<'a> Site<'a> {
     }
 
     fn with_batch(&self, shape: &[usize]) -> Vec<usize> {
-        std::iter::once(self.batch).chain(shape.iter().copied()).collect()
+        std::iter::once(self.batch)
+            .chain(shape.iter().copied())
+            .collect()
     }
 
     fn at(&self, operand: usize, position: usize) -> i64 {
@@ -164,7 +180,10 @@ fn last(shape: &[usize]) -> usize {
 }
 
 /// The loader has shown that every value of a tensor fits; a cast which loses bits is a defect of it.
-#[expect(clippy::cast_possible_truncation, reason = "ranges are within 31 bits, checked at load")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "ranges are within 31 bits, checked at load"
+)]
 fn narrow(value: i64) -> i32 {
     debug_assert!(i32::try_from(value).is_ok());
     value as i32

@@ -7,7 +7,11 @@ use veridical_program::Op;
 impl Site<'_> {
     pub(super) fn pointwise(&self, op: &Op, k: usize) -> i64 {
         match op {
-            Op::Table { shift, first, round } => {
+            Op::Table {
+                shift,
+                first,
+                round,
+            } => {
                 let rounding = if *round { half(*shift) } else { 0 };
                 let index = ((self.at(0, k) + rounding) >> shift) - first;
                 // The loader has checked that the range of `x` stays inside the table.
@@ -26,7 +30,9 @@ impl Site<'_> {
             Op::Transpose { perm } => self.transpose(k, perm),
             Op::Expand { .. } => self.broadcast(0, k),
             Op::Concat { axis } => self.concat(k, *axis),
-            Op::Slice { axis, start, step, .. } => self.slice(k, *axis, *start, *step),
+            Op::Slice {
+                axis, start, step, ..
+            } => self.slice(k, *axis, *start, *step),
             Op::Pad { before, value, .. } => self.pad(k, before, *value),
             // `reshape`, the only operation left: same elements in the same order.
             _ => self.at(0, k),
@@ -42,9 +48,8 @@ impl Site<'_> {
     fn affine(&self, k: usize) -> i64 {
         let index = unravel(k, &self.result_shape());
         // Constants have no batch axis.
-        let [gain, bias] = [0, 1].map(|c| {
-            self.constant(c, ravel_broadcast(&index[1..], self.constant_shape(c)))
-        });
+        let [gain, bias] =
+            [0, 1].map(|c| self.constant(c, ravel_broadcast(&index[1..], self.constant_shape(c))));
         gain * self.at(0, k) + bias
     }
 

@@ -6,7 +6,9 @@ use veridical_program::Window;
 
 impl Site<'_> {
     pub(super) fn linear(&self, k: usize) -> i64 {
-        let &[outputs, inputs] = self.constant_shape(0) else { return 0 };
+        let &[outputs, inputs] = self.constant_shape(0) else {
+            return 0;
+        };
         let (row, n) = (k / outputs, k % outputs);
         let sum: i64 = (0..inputs)
             .map(|i| self.at(0, row * inputs + i) * self.constant(0, n * inputs + i))
@@ -15,7 +17,9 @@ impl Site<'_> {
     }
 
     pub(super) fn conv(&self, k: usize, window: &Window, groups: usize) -> i64 {
-        let &[outputs, group_channels, kh, kw] = self.constant_shape(0) else { return 0 };
+        let &[outputs, group_channels, kh, kw] = self.constant_shape(0) else {
+            return 0;
+        };
         let image = self.image();
         let place = Place::new(k, &self.result_shape());
         let output = place.channel % outputs;
@@ -39,7 +43,11 @@ impl Site<'_> {
         let matrix = row / a[a.len() - 2] * b[b.len() - 2] * b[b.len() - 1];
         (0..depth)
             .map(|i| {
-                let right = if transpose_b { j * depth + i } else { i * n + j };
+                let right = if transpose_b {
+                    j * depth + i
+                } else {
+                    i * n + j
+                };
                 self.at(0, row * depth + i) * self.at(1, matrix + right)
             })
             .sum()
@@ -55,8 +63,9 @@ impl Site<'_> {
         if total == 0 {
             return Err(row);
         }
-        let sum: i64 =
-            (0..depth).map(|i| weight(i) * self.at(1, matrix + i * n + k % n)).sum();
+        let sum: i64 = (0..depth)
+            .map(|i| weight(i) * self.at(1, matrix + i * n + k % n))
+            .sum();
         Ok((sum + total / 2).div_euclid(total))
     }
 
@@ -72,15 +81,22 @@ impl Site<'_> {
         let image = self.image();
         let place = Place::new(k, &self.result_shape());
         let plane = place.channel * image.height * image.width;
-        let positions: Vec<usize> =
-            taps(window, window.kernel, &place, &image).map(|(_, position)| position).collect();
-        positions.into_iter().map(move |position| self.at(0, plane + position))
+        let positions: Vec<usize> = taps(window, window.kernel, &place, &image)
+            .map(|(_, position)| position)
+            .collect();
+        positions
+            .into_iter()
+            .map(move |position| self.at(0, plane + position))
     }
 
     fn image(&self) -> Image {
         let shape = self.shape(0);
         let rank = shape.len();
-        Image { channels: shape[rank - 3], height: shape[rank - 2], width: shape[rank - 1] }
+        Image {
+            channels: shape[rank - 3],
+            height: shape[rank - 2],
+            width: shape[rank - 1],
+        }
     }
 }
 

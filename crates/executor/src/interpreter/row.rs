@@ -19,11 +19,20 @@ impl Site<'_> {
                 }
             })
             .collect();
-        let greatest = x.iter().zip(&open).filter(|&(_, &open)| open).map(|(&x, _)| x).max();
+        let greatest = x
+            .iter()
+            .zip(&open)
+            .filter(|&(_, &open)| open)
+            .map(|(&x, _)| x)
+            .max();
         let greatest = greatest.ok_or(row)?;
         let value = |(&x, &open): (&i64, &bool)| {
             let index = (greatest - x) >> shift;
-            if open { usize::try_from(index).map_or(0, |index| self.constant(0, index)) } else { 0 }
+            if open {
+                usize::try_from(index).map_or(0, |index| self.constant(0, index))
+            } else {
+                0
+            }
         };
         Ok(x.iter().zip(&open).map(value).collect())
     }
@@ -37,16 +46,23 @@ impl Site<'_> {
         epsilon: i64,
         centered: bool,
     ) -> Vec<i64> {
-        let mut c: Vec<i64> =
-            self.operand_row(row).into_iter().map(|x| (x + half(shift)) >> shift).collect();
+        let mut c: Vec<i64> = self
+            .operand_row(row)
+            .into_iter()
+            .map(|x| (x + half(shift)) >> shift)
+            .collect();
         let d = i64::try_from(c.len()).unwrap_or(i64::MAX);
         if centered {
             let mean = (c.iter().sum::<i64>() + d / 2).div_euclid(d);
-            c.iter_mut().for_each(|c| *c -= mean);
+            for c in &mut c {
+                *c -= mean;
+            }
         }
         let v = c.iter().map(|c| c * c).sum::<i64>() + epsilon;
         let r = ((d << (2 * u)) / v).isqrt();
-        c.into_iter().map(|c| (c * r + half(u - fx)) >> (u - fx)).collect()
+        c.into_iter()
+            .map(|c| (c * r + half(u - fx)) >> (u - fx))
+            .collect()
     }
 
     pub(super) fn normalize(&self, row: usize, digits: [u32; 2]) -> Result<Vec<i64>, usize> {

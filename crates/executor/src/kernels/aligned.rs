@@ -33,7 +33,11 @@ impl<T: Integer> Aligned<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let lines = vec![Line([0; LINE]); len.div_ceil(LINE / size_of::<T>())];
-        Self { lines, len, element: std::marker::PhantomData }
+        Self {
+            lines,
+            len,
+            element: std::marker::PhantomData,
+        }
     }
 
     /// Grows to at least `len` elements; what was in it is lost.

@@ -1,6 +1,11 @@
 //! AVX2: `vpmaddwd` gives two products summed in each of 8 lanes; the only sum of two products that
 //! does not fit, `2 * (-2^15)^2`, wraps as modulo 2^32.
 
+#![expect(
+    clippy::cast_ptr_alignment,
+    reason = "vector loads, stores and gathers take pointers of any alignment"
+)]
+
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
     _mm256_setzero_si256, _mm256_storeu_si256,
@@ -46,7 +51,11 @@ unsafe fn fixed<const R: usize>(rows: Rows<'_>, panels: Panels<'_>, tile: &mut T
         };
         for (r, sums) in sums.iter_mut().enumerate() {
             // SAFETY: elements `2t` and `2t + 1` of row `r` lie inside `rows.data`.
-            let pair = unsafe { a.add(r * rows.stride + 2 * t).cast::<i32>().read_unaligned() };
+            let pair = unsafe {
+                a.add(r * rows.stride + 2 * t)
+                    .cast::<i32>()
+                    .read_unaligned()
+            };
             let left = _mm256_set1_epi32(pair);
             for (sum, right) in sums.iter_mut().zip(right) {
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(left, right));

@@ -1,11 +1,16 @@
 //! AVX-512 forms of [`super::epilogue`]: 16 accumulators at a time, masked at the end of a row.
 
+#![expect(
+    clippy::cast_ptr_alignment,
+    reason = "vector loads, stores and gathers take pointers of any alignment"
+)]
+
 use std::arch::x86_64::{
-    __m512i, __mmask16, _mm512_add_epi32, _mm512_cvtepi16_epi32, _mm512_i32gather_epi32,
+    __m512i, __mmask16, _mm_cvtsi32_si128, _mm256_maskz_loadu_epi16, _mm512_add_epi32,
+    _mm512_cvtepi16_epi32, _mm512_i32gather_epi32, _mm512_loadu_si512,
     _mm512_mask_cvtepi32_storeu_epi16, _mm512_mask_storeu_epi32, _mm512_maskz_loadu_epi32,
-    _mm512_max_epi32, _mm512_min_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sra_epi32, _mm512_srai_epi32,
-    _mm512_sub_epi32, _mm_cvtsi32_si128, _mm256_maskz_loadu_epi16,
+    _mm512_max_epi32, _mm512_min_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_slli_epi32,
+    _mm512_sra_epi32, _mm512_srai_epi32, _mm512_sub_epi32,
 };
 
 use super::epilogue::{Bias, Cells, CellsMut, Map, Table};
@@ -16,7 +21,11 @@ fn first_lanes(count: usize) -> __mmask16 {
     if count >= LANES { !0 } else { (1 << count) - 1 }
 }
 
-#[expect(clippy::cast_possible_wrap, clippy::cast_possible_truncation, reason = "at most 65535 entries")]
+#[expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    reason = "at most 65535 entries"
+)]
 fn last_index(table: &Table) -> i32 {
     table.last() as i32
 }
@@ -35,7 +44,8 @@ fn entries(table: &Table, index: __m512i) -> __m512i {
     match table {
         Table::Narrow(entries) => {
             // SAFETY: indices are at most `last`, and one entry more is there to be read with it.
-            let pairs = unsafe { _mm512_i32gather_epi32::<2>(index, entries.as_ptr().cast::<i32>()) };
+            let pairs =
+                unsafe { _mm512_i32gather_epi32::<2>(index, entries.as_ptr().cast::<i32>()) };
             _mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(pairs))
         }
         // SAFETY: indices are at most `last`.
@@ -61,8 +71,16 @@ impl<'a> Lanes<'a> {
     fn new(map: &'a Map) -> Self {
         let [round, shift, add, lo, hi] = match *map {
             Map::Identity => [0, 0, 0, i32::MIN, i32::MAX],
-            Map::Clamp { round, shift, add, lo, hi } => [round, count(shift), add, lo, hi],
-            Map::Lookup { round, shift, add, .. } => [round, count(shift), add, 0, 0],
+            Map::Clamp {
+                round,
+                shift,
+                add,
+                lo,
+                hi,
+            } => [round, count(shift), add, lo, hi],
+            Map::Lookup {
+                round, shift, add, ..
+            } => [round, count(shift), add, 0, 0],
         };
         Self {
             round: _mm512_set1_epi32(round),
@@ -70,7 +88,11 @@ impl<'a> Lanes<'a> {
             add: _mm512_set1_epi32(add),
             lo: _mm512_set1_epi32(lo),
             hi: _mm512_set1_epi32(hi),
-            table: if let Map::Lookup { table, .. } = map { Some(table) } else { None },
+            table: if let Map::Lookup { table, .. } = map {
+                Some(table)
+            } else {
+                None
+            },
             identity: matches!(map, Map::Identity),
         }
     }
@@ -119,9 +141,9 @@ pub(super) unsafe fn store(
                 let sums = tile.0.as_ptr().add(row * window.stride + column);
                 let sum = _mm512_loadu_si512(sums.cast::<__m512i>());
                 let bias = match bias {
-                    Bias::Column(bias) => {
-                        _mm512_loadu_si512(bias.as_ptr().add(window.column + column).cast::<__m512i>())
-                    }
+                    Bias::Column(bias) => _mm512_loadu_si512(
+                        bias.as_ptr().add(window.column + column).cast::<__m512i>(),
+                    ),
                     Bias::None | Bias::Row(_) => row_bias,
                 };
                 put(result, at, mask, lanes.apply(_mm512_add_epi32(sum, bias)));
@@ -163,7 +185,12 @@ pub(super) unsafe fn lookup_below(
         // SAFETY: lanes beyond the end are masked.
         unsafe {
             let below = _mm512_sub_epi32(greatest, get(source, at, mask));
-            put(result, at, mask, entries(table, _mm512_sra_epi32(below, shift)));
+            put(
+                result,
+                at,
+                mask,
+                entries(table, _mm512_sra_epi32(below, shift)),
+            );
         }
     }
 }

@@ -1,5 +1,10 @@
 //! AVX-512 form of [`super::patch`]: neighbouring positions by vector loads, scattered ones by gathers.
 
+#![expect(
+    clippy::cast_ptr_alignment,
+    reason = "vector loads, stores and gathers take pointers of any alignment"
+)]
+
 use std::arch::x86_64::{
     __m256i, __m512i, __mmask16, _mm256_mask_loadu_epi16, _mm256_setzero_si256, _mm512_add_epi32,
     _mm512_cvtepu16_epi32, _mm512_i32gather_epi32, _mm512_loadu_si512, _mm512_mask_mov_epi16,
@@ -17,6 +22,11 @@ struct Segment {
     start: isize,
 }
 
+/// Positions are below `2^31`: the plan takes no larger image.
+fn position(offset: u32) -> isize {
+    isize::try_from(offset).unwrap_or(isize::MAX)
+}
+
 /// Segments beyond which gathers are faster.
 const MAX_SEGMENTS: usize = 4;
 
@@ -25,7 +35,7 @@ fn segments(bases: &[u32]) -> Option<([Segment; MAX_SEGMENTS], usize)> {
     let mut found = [Segment::default(); MAX_SEGMENTS];
     let mut count = 0;
     for (lane, &base) in bases.iter().enumerate() {
-        let start = base as isize - isize::try_from(lane).unwrap_or(0);
+        let start = position(base) - isize::try_from(lane).unwrap_or(0);
         if count == 0 || found[count - 1].start != start {
             if count == MAX_SEGMENTS {
                 return None;
@@ -55,25 +65,25 @@ pub(super) unsafe fn pack(panel: Panel<'_>, packed: &mut [i16]) {
     let bases = unsafe { _mm512_loadu_si512(panel.bases.as_ptr().cast::<__m512i>()) };
     for t in 0..pairs {
         let (even, odd) = (panel.taps[2 * t], panel.taps[2 * t + 1]);
-        let value = match &split {
-            Some((segments, count)) => {
-                // SAFETY: the lanes of the segments are the positions of the panel.
-                let (low, high) = unsafe {
-                    (row(image, &segments[..*count], even), row(image, &segments[..*count], odd))
-                };
-                _mm512_or_si512(low, _mm512_slli_epi32::<16>(high))
-            }
-            None => {
-                // SAFETY: `base + tap` and the element after it are inside the image.
-                let low = unsafe { gather(image, bases, even) };
-                if odd == even + 1 {
-                    low
-                } else {
-                    // SAFETY: as above.
-                    let high = unsafe { gather(image, bases, odd) };
-                    // The low halves of both: odd 16-bit lanes come from the second, shifted up.
-                    _mm512_mask_mov_epi16(low, 0xaaaa_aaaa, _mm512_slli_epi32::<16>(high))
-                }
+        let value = if let Some((segments, count)) = &split {
+            // SAFETY: the lanes of the segments are the positions of the panel.
+            let (low, high) = unsafe {
+                (
+                    row(image, &segments[..*count], even),
+                    row(image, &segments[..*count], odd),
+                )
+            };
+            _mm512_or_si512(low, _mm512_slli_epi32::<16>(high))
+        } else {
+            // SAFETY: `base + tap` and the element after it are inside the image.
+            let low = unsafe { gather(image, bases, even) };
+            if odd == even + 1 {
+                low
+            } else {
+                // SAFETY: as above.
+                let high = unsafe { gather(image, bases, odd) };
+                // The low halves of both: odd 16-bit lanes come from the second, shifted up.
+                _mm512_mask_mov_epi16(low, 0xaaaa_aaaa, _mm512_slli_epi32::<16>(high))
             }
         };
         // SAFETY: a pair of rows has `PAIR` elements, 64 bytes.
@@ -90,7 +100,7 @@ pub(super) unsafe fn pack(panel: Panel<'_>, packed: &mut [i16]) {
 unsafe fn row(image: *const i16, segments: &[Segment], tap: u32) -> __m512i {
     let mut row: __m256i = _mm256_setzero_si256();
     for segment in segments {
-        let start = image.wrapping_offset(segment.start + tap as isize);
+        let start = image.wrapping_offset(segment.start + position(tap));
         // SAFETY: unmasked lanes are inside the image, the others are not read.
         row = unsafe { _mm256_mask_loadu_epi16(row, segment.lanes, start) };
     }

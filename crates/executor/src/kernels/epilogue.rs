@@ -21,8 +21,11 @@ pub(crate) enum Table {
 impl Table {
     /// Prepares a table which is not empty.
     pub(crate) fn new(entries: &[i32]) -> Self {
-        let narrow: Option<Vec<i16>> =
-            entries.iter().chain([&0]).map(|&x| i16::try_from(x).ok()).collect();
+        let narrow: Option<Vec<i16>> = entries
+            .iter()
+            .chain([&0])
+            .map(|&x| i16::try_from(x).ok())
+            .collect();
         match narrow {
             Some(narrow) => Self::Narrow(narrow),
             None => Self::Wide(entries.iter().copied().chain([0]).collect()),
@@ -53,23 +56,47 @@ pub(crate) enum Map {
     /// The integer itself.
     Identity,
     /// `clamp(((x + round) >> shift) + add, lo, hi)`.
-    Clamp { round: i32, shift: u32, add: i32, lo: i32, hi: i32 },
+    Clamp {
+        round: i32,
+        shift: u32,
+        add: i32,
+        lo: i32,
+        hi: i32,
+    },
     /// `table[((x + round) >> shift) + add]`, the index being moved inside if it is not.
-    Lookup { round: i32, shift: u32, add: i32, table: Table },
+    Lookup {
+        round: i32,
+        shift: u32,
+        add: i32,
+        table: Table,
+    },
 }
 
 impl Map {
     /// The map of one integer, as all kernels compute it.
+    #[expect(
+        clippy::inline_always,
+        reason = "the match belongs outside the caller's loop"
+    )]
     #[inline(always)]
     pub(crate) fn apply(&self, x: i32) -> i32 {
         match self {
             Self::Identity => x,
-            Self::Clamp { round, shift, add, lo, hi } => {
-                (x.wrapping_add(*round) >> shift).wrapping_add(*add).clamp(*lo, *hi)
-            }
-            Self::Lookup { round, shift, add, table } => {
-                table.entry((x.wrapping_add(*round) >> shift).wrapping_add(*add))
-            }
+            Self::Clamp {
+                round,
+                shift,
+                add,
+                lo,
+                hi,
+            } => (x.wrapping_add(*round) >> shift)
+                .wrapping_add(*add)
+                .clamp(*lo, *hi),
+            Self::Lookup {
+                round,
+                shift,
+                add,
+                table,
+            } => table.entry((x.wrapping_add(*round) >> shift).wrapping_add(*add)),
         }
     }
 }
@@ -183,7 +210,8 @@ impl Kernels {
             window.rows >= 1
                 && window.columns <= window.stride
                 && tile.0.len() >= window.rows * window.stride
-                && result.len() >= (window.row + window.rows - 1) * stride + window.column + window.columns
+                && result.len()
+                    >= (window.row + window.rows - 1) * stride + window.column + window.columns
                 && match bias {
                     Bias::None => true,
                     Bias::Column(bias) => bias.len() >= window.column + window.stride,

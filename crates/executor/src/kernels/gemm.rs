@@ -13,8 +13,6 @@ use super::{Isa, Kernels, portable};
 pub(crate) const LANES: usize = 16;
 /// Elements of one pair of `k` in a panel.
 pub(crate) const PAIR: usize = 2 * LANES;
-/// Most rows of a tile.
-pub(crate) const TILE_ROWS: usize = 12;
 /// Most panels of a tile.
 pub(crate) const TILE_PANELS: usize = 8;
 /// Most accumulators of a tile: what fits in 32 vector registers beside the operands.
@@ -78,7 +76,10 @@ pub(crate) fn gemm(
 ) {
     let panel_len = panels.panel_len();
     let count = columns.div_ceil(LANES);
-    assert!(panels.data.len() >= count * panel_len, "panels are shorter than the columns");
+    assert!(
+        panels.data.len() >= count * panel_len,
+        "panels are shorter than the columns"
+    );
     if rows.count == 0 || count == 0 {
         return;
     }
@@ -94,7 +95,11 @@ pub(crate) fn gemm(
         let mut row = 0;
         while row < rows.count {
             let height = tile_rows.min(rows.count - row);
-            let left = Rows { data: &rows.data[row * rows.stride..], stride: rows.stride, count: height };
+            let left = Rows {
+                data: &rows.data[row * rows.stride..],
+                stride: rows.stride,
+                count: height,
+            };
             let right = Panels {
                 data: &panels.data[panel * panel_len..(panel + width) * panel_len],
                 pairs: panels.pairs,
@@ -124,7 +129,14 @@ fn tile_shape(isa: Isa, rows: usize, panels: usize) -> (usize, usize) {
             if panels == 1 {
                 (12, 1)
             } else if panels == 2 {
-                (if rows > 8 && rows <= 10 { 5 } else { 10.min(rows.max(1)) }, 2)
+                (
+                    if rows > 8 && rows <= 10 {
+                        5
+                    } else {
+                        10.min(rows.max(1))
+                    },
+                    2,
+                )
             } else if rows <= 3 {
                 (3, TILE_PANELS)
             } else if rows <= 6 {

@@ -27,6 +27,8 @@ pub(crate) mod gemm;
 pub(crate) mod pack;
 pub(crate) mod patch;
 mod portable;
+#[cfg(test)]
+mod tests;
 pub(crate) mod vector;
 
 use crate::error::ExecutorError;
@@ -91,7 +93,11 @@ pub(crate) struct Kernels {
 impl Kernels {
     /// Checks that the machine has `isa`.
     pub(crate) fn new(isa: Isa) -> Result<Self, ExecutorError> {
-        if isa.is_available() { Ok(Self { isa }) } else { Err(ExecutorError::IsaUnavailable { isa }) }
+        if isa.is_available() {
+            Ok(Self { isa })
+        } else {
+            Err(ExecutorError::IsaUnavailable { isa })
+        }
     }
 
     pub(crate) fn isa(self) -> Isa {

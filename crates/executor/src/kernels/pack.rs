@@ -1,6 +1,5 @@
 //! Brings right operands into panels, see [`super::gemm`].
 
-use super::Kernels;
 use super::gemm::{LANES, PAIR};
 
 /// Elements of `count` packed columns over `k`.
@@ -19,7 +18,10 @@ pub(crate) fn pack_columns(
     packed: &mut [i16],
 ) {
     let panel_len = k.div_ceil(2) * PAIR;
-    for (panel, first) in packed.chunks_exact_mut(panel_len).zip((0..columns).step_by(LANES)) {
+    for (panel, first) in packed
+        .chunks_exact_mut(panel_len)
+        .zip((0..columns).step_by(LANES))
+    {
         let real = LANES.min(columns - first);
         if real < LANES || k % 2 == 1 {
             panel.fill(0);
@@ -33,39 +35,32 @@ pub(crate) fn pack_columns(
     }
 }
 
-impl Kernels {
-    /// Packs a matrix that is stored row after row: element `(k, n)` at `k * stride + n`.
-    ///
-    /// This is how the right operand of `weighted_mean` lies in memory.
-    pub(crate) fn pack_rows(
-        self,
-        source: &[i16],
-        stride: usize,
-        columns: usize,
-        k: usize,
-        packed: &mut [i16],
-    ) {
-        let panel_len = k.div_ceil(2) * PAIR;
-        for (panel, first) in packed.chunks_exact_mut(panel_len).zip((0..columns).step_by(LANES)) {
-            let real = LANES.min(columns - first);
-            for (t, pair) in panel.chunks_exact_mut(PAIR).enumerate() {
-                let even = &source[2 * t * stride + first..][..real];
-                if real < LANES || 2 * t + 1 == k {
-                    pair.fill(0);
-                    let odd = if 2 * t + 1 == k { &[][..] } else { &source[(2 * t + 1) * stride + first..][..real] };
-                    for (lane, &value) in even.iter().enumerate() {
-                        pair[2 * lane] = value;
-                    }
-                    for (lane, &value) in odd.iter().enumerate() {
-                        pair[2 * lane + 1] = value;
-                    }
-                } else {
-                    let odd = &source[(2 * t + 1) * stride + first..][..LANES];
-                    for ((pair, &even), &odd) in pair.chunks_exact_mut(2).zip(even).zip(odd) {
-                        pair[0] = even;
-                        pair[1] = odd;
-                    }
-                }
+/// Packs a matrix that is stored row after row: element `(k, n)` at `k * stride + n`.
+///
+/// This is how the right operand of `weighted_mean` lies in memory.
+pub(crate) fn pack_rows(
+    source: &[i16],
+    stride: usize,
+    columns: usize,
+    k: usize,
+    packed: &mut [i16],
+) {
+    let panel_len = k.div_ceil(2) * PAIR;
+    let panels = packed.chunks_exact_mut(panel_len);
+    for (panel, first) in panels.zip((0..columns).step_by(LANES)) {
+        let real = LANES.min(columns - first);
+        for (t, pair) in panel.chunks_exact_mut(PAIR).enumerate() {
+            let row = |k: usize| &source[k * stride + first..][..real];
+            let even = row(2 * t);
+            let odd = if 2 * t + 1 < k { row(2 * t + 1) } else { &[] };
+            if odd.len() < LANES {
+                pair.fill(0);
+            }
+            for (pair, &value) in pair.chunks_exact_mut(2).zip(even) {
+                pair[0] = value;
+            }
+            for (pair, &value) in pair.chunks_exact_mut(2).zip(odd) {
+                pair[1] = value;
             }
         }
     }

@@ -24,9 +24,19 @@ impl Patches {
         // One more: a tap may be read together with its neighbour.
         let image_len = greatest(&bases) + greatest(&taps) + 2;
         // The fill is never used: no output position, and a weight of zero.
-        bases.resize(bases.len().next_multiple_of(LANES), bases.last().copied().unwrap_or(0));
-        taps.resize(taps.len().next_multiple_of(2), taps.last().copied().unwrap_or(0));
-        Self { bases, taps, image_len }
+        bases.resize(
+            bases.len().next_multiple_of(LANES),
+            bases.last().copied().unwrap_or(0),
+        );
+        taps.resize(
+            taps.len().next_multiple_of(2),
+            taps.last().copied().unwrap_or(0),
+        );
+        Self {
+            bases,
+            taps,
+            image_len,
+        }
     }
 
     pub(crate) fn pairs(&self) -> usize {
@@ -55,10 +65,17 @@ impl Kernels {
         first: usize,
         packed: &mut [i16],
     ) {
-        assert!(image.len() >= patches.image_len, "image is shorter than its patches");
+        assert!(
+            image.len() >= patches.image_len,
+            "image is shorter than its patches"
+        );
         let panels = packed.chunks_exact_mut(patches.pairs() * PAIR);
         for (packed, bases) in panels.zip(patches.bases[first * LANES..].chunks_exact(LANES)) {
-            let panel = Panel { image, bases, taps: &patches.taps };
+            let panel = Panel {
+                image,
+                bases,
+                taps: &patches.taps,
+            };
             match self.isa() {
                 // SAFETY: `Kernels` exists for AVX-512 only if the processor has it; every base and tap together
                 // are at least 2 elements before the end of the image, as checked above.
@@ -72,7 +89,10 @@ impl Kernels {
 
 /// Packs one panel, element by element.
 fn pack(panel: Panel<'_>, packed: &mut [i16]) {
-    for (pair, taps) in packed.chunks_exact_mut(PAIR).zip(panel.taps.chunks_exact(2)) {
+    for (pair, taps) in packed
+        .chunks_exact_mut(PAIR)
+        .zip(panel.taps.chunks_exact(2))
+    {
         for (pair, &base) in pair.chunks_exact_mut(2).zip(panel.bases) {
             pair[0] = panel.image[(base + taps[0]) as usize];
             pair[1] = panel.image[(base + taps[1]) as usize];

@@ -71,20 +71,31 @@ pub(super) fn lookup_below(
     source: Cells<'_>,
     result: &mut CellsMut<'_>,
 ) {
-    each(source, result, |x| table.entry(greatest.wrapping_sub(x) >> shift));
+    each(source, result, |x| {
+        table.entry(greatest.wrapping_sub(x) >> shift)
+    });
 }
 
 /// Applies a function to every element.
 fn each(source: Cells<'_>, result: &mut CellsMut<'_>, f: impl Fn(i32) -> i32) {
     match (source, result) {
         (Cells::Narrow(source), CellsMut::Narrow(result)) => {
-            result.iter_mut().zip(source).for_each(|(y, &x)| *y = truncate(f(x.into())));
+            result
+                .iter_mut()
+                .zip(source)
+                .for_each(|(y, &x)| *y = truncate(f(x.into())));
         }
         (Cells::Wide(source), CellsMut::Narrow(result)) => {
-            result.iter_mut().zip(source).for_each(|(y, &x)| *y = truncate(f(x)));
+            result
+                .iter_mut()
+                .zip(source)
+                .for_each(|(y, &x)| *y = truncate(f(x)));
         }
         (Cells::Narrow(source), CellsMut::Wide(result)) => {
-            result.iter_mut().zip(source).for_each(|(y, &x)| *y = f(x.into()));
+            result
+                .iter_mut()
+                .zip(source)
+                .for_each(|(y, &x)| *y = f(x.into()));
         }
         (Cells::Wide(source), CellsMut::Wide(result)) => {
             result.iter_mut().zip(source).for_each(|(y, &x)| *y = f(x));
@@ -93,8 +104,11 @@ fn each(source: Cells<'_>, result: &mut CellsMut<'_>, f: impl Fn(i32) -> i32) {
 }
 
 /// The low 16 bits, as the vector stores do; values of narrow tensors fit.
-#[expect(clippy::cast_possible_truncation, reason = "the vector twins drop the high half as well")]
-#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the vector twins drop the high half as well"
+)]
+#[inline]
 pub(super) fn truncate(x: i32) -> i16 {
     x as i16
 }

@@ -13,7 +13,6 @@ macro_rules! per_isa {
         mod body {
             use super::*;
             $(
-                #[expect(clippy::inline_always, reason = "compiled anew inside each instruction set")]
                 #[inline(always)]
                 pub(super) fn $name($($arg: $type),*) $(-> $result)? $body
             )*
@@ -83,13 +82,21 @@ pub(crate) struct Divisor {
 
 impl Divisor {
     /// A divisor in `[1, 2^31)`.
-    #[expect(clippy::cast_possible_truncation, reason = "the multiplier fits 32 bits, see the type")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the multiplier fits 32 bits, see the type"
+    )]
     pub(crate) fn new(z: i32, lo: i32) -> Self {
         let divisor = u64::from(z.cast_unsigned());
         let l = u64::BITS - (divisor - 1).leading_zeros();
         let shift = 31 + l;
         let multiplier = ((1_u64 << shift) / divisor + 1) as u32;
-        Self { add: (z / 2).wrapping_sub(lo.wrapping_mul(z)), multiplier, shift, lo }
+        Self {
+            add: (z / 2).wrapping_sub(lo.wrapping_mul(z)),
+            multiplier,
+            shift,
+            lo,
+        }
     }
 
     /// The quotient of one sum.

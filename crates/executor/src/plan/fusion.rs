@@ -53,16 +53,37 @@ pub(super) fn map_of(program: &Program, node: &Node) -> Option<Map> {
             lo: i32::MIN,
             hi: i32::MAX,
         }),
-        Op::Clamp { lo, hi } => Some(Map::Clamp { round: 0, shift: 0, add: 0, lo, hi }),
-        Op::Table { shift, first, round } => {
+        Op::Clamp { lo, hi } => Some(Map::Clamp {
+            round: 0,
+            shift: 0,
+            add: 0,
+            lo,
+            hi,
+        }),
+        Op::Table {
+            shift,
+            first,
+            round,
+        } => {
             let entries = widen(program.constant(*node.consts.first()?)?);
             let round = if round { half(shift) } else { 0 };
             let add = i32::try_from(first.checked_neg()?).ok()?;
             if let Some((slope, lo, hi)) = clamped_line(&entries) {
                 let add = add.checked_add(slope)?;
-                return Some(Map::Clamp { round, shift, add, lo, hi });
+                return Some(Map::Clamp {
+                    round,
+                    shift,
+                    add,
+                    lo,
+                    hi,
+                });
             }
-            Some(Map::Lookup { round, shift, add, table: Table::new(&entries) })
+            Some(Map::Lookup {
+                round,
+                shift,
+                add,
+                table: Table::new(&entries),
+            })
         }
         _ => None,
     }
@@ -75,27 +96,79 @@ pub(super) fn compose(first: &Map, then: &Map) -> Option<Map> {
     match (first, then) {
         (Map::Identity, map) => Some(map.clone()),
         (
-            &Map::Clamp { round, shift, add, lo, hi },
-            &Map::Clamp { round: 0, shift: 0, add: 0, lo: lo2, hi: hi2 },
-        ) => Some(Map::Clamp { round, shift, add, lo: lo.clamp(lo2, hi2), hi: hi.clamp(lo2, hi2) }),
+            &Map::Clamp {
+                round,
+                shift,
+                add,
+                lo,
+                hi,
+            },
+            &Map::Clamp {
+                round: 0,
+                shift: 0,
+                add: 0,
+                lo: lo2,
+                hi: hi2,
+            },
+        ) => Some(Map::Clamp {
+            round,
+            shift,
+            add,
+            lo: lo.clamp(lo2, hi2),
+            hi: hi.clamp(lo2, hi2),
+        }),
         (
-            &Map::Clamp { round: 0, shift: 0, add: 0, lo, hi },
-            &Map::Clamp { round, shift, add, .. },
-        ) => Some(Map::Clamp { round, shift, add, lo: then.apply(lo), hi: then.apply(hi) }),
+            &Map::Clamp {
+                round: 0,
+                shift: 0,
+                add: 0,
+                lo,
+                hi,
+            },
+            &Map::Clamp {
+                round, shift, add, ..
+            },
+        ) => Some(Map::Clamp {
+            round,
+            shift,
+            add,
+            lo: then.apply(lo),
+            hi: then.apply(hi),
+        }),
         (
-            &Map::Clamp { round: 0, shift: 0, add: 0, lo, hi },
-            Map::Lookup { round, shift, add, table },
+            &Map::Clamp {
+                round: 0,
+                shift: 0,
+                add: 0,
+                lo,
+                hi,
+            },
+            Map::Lookup {
+                round,
+                shift,
+                add,
+                table,
+            },
         ) => {
             // The part of the table that the bounds leave.
             let index = |x: i32| -> Option<usize> {
                 let index = (x.checked_add(*round)? >> shift).checked_add(*add)?;
-                usize::try_from(index).ok().filter(|&index| index <= table.last())
+                usize::try_from(index)
+                    .ok()
+                    .filter(|&index| index <= table.last())
             };
             let (low, high) = (index(lo)?, index(hi)?);
-            let entries: Vec<i32> =
-                (low..=high).map(|i| i32::try_from(i).map(|i| table.entry(i))).collect::<Result<_, _>>().ok()?;
+            let entries: Vec<i32> = (low..=high)
+                .map(|i| i32::try_from(i).map(|i| table.entry(i)))
+                .collect::<Result<_, _>>()
+                .ok()?;
             let add = add.checked_sub(i32::try_from(low).ok()?)?;
-            Some(Map::Lookup { round: *round, shift: *shift, add, table: Table::new(&entries) })
+            Some(Map::Lookup {
+                round: *round,
+                shift: *shift,
+                add,
+                table: Table::new(&entries),
+            })
         }
         _ => None,
     }
@@ -146,9 +219,20 @@ mod tests {
 
     #[test]
     fn test_a_composed_map_equals_both_in_turn() {
-        let clamp = |round, shift, add, lo, hi| Map::Clamp { round, shift, add, lo, hi };
+        let clamp = |round, shift, add, lo, hi| Map::Clamp {
+            round,
+            shift,
+            add,
+            lo,
+            hi,
+        };
         let table = Table::new(&(0..40).map(|i| i * i % 17).collect::<Vec<_>>());
-        let lookup = Map::Lookup { round: 2, shift: 2, add: 20, table };
+        let lookup = Map::Lookup {
+            round: 2,
+            shift: 2,
+            add: 20,
+            table,
+        };
         let plain = clamp(0, 0, 0, -50, 61);
         let pairs = [
             (plain.clone(), clamp(4, 3, -2, -6, 3)),
@@ -160,15 +244,30 @@ mod tests {
         for (first, then) in pairs {
             let both = compose(&first, &then).expect("composable");
             for x in -300..300 {
-                assert_eq!(both.apply(x), then.apply(first.apply(x)), "{first:?} {then:?} {x}");
+                assert_eq!(
+                    both.apply(x),
+                    then.apply(first.apply(x)),
+                    "{first:?} {then:?} {x}"
+                );
             }
         }
     }
 
     #[test]
     fn test_a_rounded_shift_is_not_composed_with_a_table() {
-        let shift = Map::Clamp { round: 1, shift: 1, add: 0, lo: -9, hi: 9 };
-        let table = Map::Lookup { round: 0, shift: 0, add: 9, table: Table::new(&[1; 19]) };
+        let shift = Map::Clamp {
+            round: 1,
+            shift: 1,
+            add: 0,
+            lo: -9,
+            hi: 9,
+        };
+        let table = Map::Lookup {
+            round: 0,
+            shift: 0,
+            add: 9,
+            table: Table::new(&[1; 19]),
+        };
         assert!(compose(&shift, &table).is_none());
     }
 

@@ -89,7 +89,11 @@ impl Plan {
         for output in &graph.outputs {
             last_read[root[output.tensor]] = drafts.len() + 1;
         }
-        let inputs = (0..count).map(|tensor| Life { tensor, from: 0, to: last_read[tensor] });
+        let inputs = (0..count).map(|tensor| Life {
+            tensor,
+            from: 0,
+            to: last_read[tensor],
+        });
         let results = drafts.iter().enumerate().map(|(s, draft)| Life {
             tensor: draft.tensor,
             from: s + 1,
@@ -102,15 +106,37 @@ impl Plan {
         let steps = drafts
             .into_iter()
             .filter_map(|draft| {
-                let operands = draft.operands.iter().map(|&t| slot_of[t]).collect::<Option<_>>()?;
+                let operands = draft
+                    .operands
+                    .iter()
+                    .map(|&t| slot_of[t])
+                    .collect::<Option<_>>()?;
                 let result = slot_of[draft.tensor]?;
-                Some(Placed { node: draft.node, tensor: draft.tensor, operands, result, step: draft.step })
+                Some(Placed {
+                    node: draft.node,
+                    tensor: draft.tensor,
+                    operands,
+                    result,
+                    step: draft.step,
+                })
             })
             .collect();
-        let bytes: usize = slots.iter().fold(1, |sum, slot| slot.bytes().saturating_add(sum));
-        let lens = graph.tensors.iter().map(veridical_program::TensorInfo::len).collect();
+        let bytes: usize = slots
+            .iter()
+            .fold(1, |sum, slot| slot.bytes().saturating_add(sum));
+        let lens = graph
+            .tensors
+            .iter()
+            .map(veridical_program::TensorInfo::len)
+            .collect();
         let chunk = (CHUNK_BYTES / bytes).clamp(1, CHUNK_ITEMS);
-        Self { steps, slots, slot_of, lens, chunk }
+        Self {
+            steps,
+            slots,
+            slot_of,
+            lens,
+            chunk,
+        }
     }
 
     /// Products or similar of one item, roughly.
@@ -128,7 +154,9 @@ impl Plan {
 
     /// Bytes of the buffers of one item.
     pub(crate) fn item_bytes(&self) -> usize {
-        self.slots.iter().fold(0, |sum, slot| slot.bytes().saturating_add(sum))
+        self.slots
+            .iter()
+            .fold(0, |sum, slot| slot.bytes().saturating_add(sum))
     }
 
     /// Sizes the buffers of a workspace for a chunk.
@@ -144,7 +172,11 @@ impl Plan {
     pub(crate) fn write(&self, work: &mut Workspace, tensor: usize, values: &[i32], run: Run) {
         if let Some(slot) = self.slot_of[tensor] {
             let mut cells = work.buffers[slot].cells_mut();
-            run.kernels.map(&Map::Identity, Cells::Wide(values), &mut cells.first(values.len()));
+            run.kernels.map(
+                &Map::Identity,
+                Cells::Wide(values),
+                &mut cells.first(values.len()),
+            );
         }
     }
 
@@ -152,7 +184,8 @@ impl Plan {
     pub(crate) fn read(&self, work: &Workspace, tensor: usize, values: &mut [i32], run: Run) {
         if let Some(slot) = self.slot_of[tensor] {
             let cells = work.buffers[slot].cells().part(0..values.len());
-            run.kernels.map(&Map::Identity, cells, &mut CellsMut::Wide(values));
+            run.kernels
+                .map(&Map::Identity, cells, &mut CellsMut::Wide(values));
         }
     }
 
@@ -171,14 +204,28 @@ impl Plan {
         for placed in &self.steps {
             // Taken out while it is written: operands are other buffers, by the assignment of slots.
             let mut result = std::mem::take(&mut work.buffers[placed.result]);
-            let operands = Operands { buffers: &work.buffers, ids: &placed.operands };
+            let operands = Operands {
+                buffers: &work.buffers,
+                ids: &placed.operands,
+            };
             let units = placed.step.units(run.batch);
-            let cells = result.cells_mut().into_first(self.lens[placed.tensor] * run.batch);
+            let cells = result
+                .cells_mut()
+                .into_first(self.lens[placed.tensor] * run.batch);
             let done = if work.scratch.len() > 1 && units.count * units.work >= MIN_PARALLEL_WORK {
-                parallel(&*placed.step, operands, cells, units, &mut work.scratch, run)
+                parallel(
+                    &*placed.step,
+                    operands,
+                    cells,
+                    units,
+                    &mut work.scratch,
+                    run,
+                )
             } else {
                 match work.scratch.first_mut() {
-                    Some(scratch) => placed.step.run(operands, cells, 0..units.count, scratch, run),
+                    Some(scratch) => placed
+                        .step
+                        .run(operands, cells, 0..units.count, scratch, run),
                     None => Ok(()),
                 }
             };
@@ -217,7 +264,10 @@ fn parallel(
             start = end;
         }
     });
-    done.into_iter().filter_map(Result::err).min().map_or(Ok(()), Err)
+    done.into_iter()
+        .filter_map(Result::err)
+        .min()
+        .map_or(Ok(()), Err)
 }
 
 /// For every tensor the one whose storage it uses: a `reshape` renames, it moves nothing.
@@ -239,5 +289,6 @@ fn renames(program: &Program, id: usize) -> bool {
     let graph = program.graph();
     let node = &graph.nodes[id];
     matches!(node.op, Op::Reshape { .. })
-        && graph.tensors[node.inputs[0]].is_narrow() == graph.tensors[graph.tensor_of_node(id)].is_narrow()
+        && graph.tensors[node.inputs[0]].is_narrow()
+            == graph.tensors[graph.tensor_of_node(id)].is_narrow()
 }

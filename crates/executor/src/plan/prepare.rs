@@ -42,7 +42,10 @@ pub(super) fn drafts(program: &Arc<Program>, readers: &Readers, keep: Keep) -> V
         if absorbed[id] || renames(program, id) || views[tensor].is_some() {
             continue;
         }
-        let mut chain = Chain { map: map_of(program, node).unwrap_or(Map::Identity), nodes: vec![] };
+        let mut chain = Chain {
+            map: map_of(program, node).unwrap_or(Map::Identity),
+            nodes: vec![],
+        };
         let mut place = None;
         if keep == Keep::Outputs && takes_map(&node.op) {
             let last = chain.follow(program, readers, tensor);
@@ -54,20 +57,38 @@ pub(super) fn drafts(program: &Arc<Program>, readers: &Readers, keep: Keep) -> V
             }
         }
         let result = &graph.tensors[tensor];
-        let site = Site { program, graph, node, result, views: &views, place };
+        let site = Site {
+            program,
+            graph,
+            node,
+            result,
+            views: &views,
+            place,
+        };
         let (tensor, step) = match (site.step(chain.map), chain.nodes.last()) {
             (Some(step), Some(&last)) => {
-                chain.nodes.iter().for_each(|&reader| absorbed[reader] = true);
+                chain
+                    .nodes
+                    .iter()
+                    .for_each(|&reader| absorbed[reader] = true);
                 (graph.tensor_of_node(last), step)
             }
             (Some(step), None) => (tensor, step),
             (None, _) => {
-                let oracle = Oracle { program: Arc::clone(program), node: id };
+                let oracle = Oracle {
+                    program: Arc::clone(program),
+                    node: id,
+                };
                 (tensor, Box::new(oracle) as Box<dyn Step>)
             }
         };
         let source = |&t: &usize| views[t].as_ref().map_or(t, |view| view.source);
-        drafts.push(Draft { node: id, tensor, operands: node.inputs.iter().map(source).collect(), step });
+        drafts.push(Draft {
+            node: id,
+            tensor,
+            operands: node.inputs.iter().map(source).collect(),
+            step,
+        });
     }
     drafts
 }
@@ -143,17 +164,26 @@ impl<'a> Site<'a> {
     fn step(&self, map: Map) -> Option<Box<dyn Step>> {
         match &self.node.op {
             Op::Linear => {
-                let &[columns, depth] = self.constant_shape(0) else { return None };
+                let &[columns, depth] = self.constant_shape(0) else {
+                    return None;
+                };
                 let (weight, bias) = (self.constant(0)?, self.constant(1)?);
                 let rows = self.info(0).len() / depth;
-                Some(Box::new(Linear::new(weight, bias, rows, [columns, depth], map)))
+                Some(Box::new(Linear::new(
+                    weight,
+                    bias,
+                    rows,
+                    [columns, depth],
+                    map,
+                )))
             }
             Op::Conv { window, groups } => self.conv(*window, *groups, map),
             Op::Matmul { transpose_b } => self.product(*transpose_b, None, map),
             Op::WeightedMean => self.product(false, Some(self.info(1).lo), map),
-            Op::Table { .. } | Op::Shift { .. } | Op::Clamp { .. } => {
-                Some(Box::new(MapStep { map, len: self.result.len() }))
-            }
+            Op::Table { .. } | Op::Shift { .. } | Op::Clamp { .. } => Some(Box::new(MapStep {
+                map,
+                len: self.result.len(),
+            })),
             Op::Add { coeff } => Some(self.add(coeff, map)),
             Op::Affine => self.affine(map),
             Op::Mul => {
@@ -162,17 +192,37 @@ impl<'a> Site<'a> {
                 Some(Box::new(Multiply { runs, items, map }))
             }
             Op::SoftmaxNumerator { shift } => self.softmax_numerator(*shift),
-            &Op::LayerNorm { shift, u, fx, epsilon, centered } => {
-                let norm = Norm { shift, u, fx, epsilon, centered };
+            &Op::LayerNorm {
+                shift,
+                u,
+                fx,
+                epsilon,
+                centered,
+            } => {
+                let norm = Norm {
+                    shift,
+                    u,
+                    fx,
+                    epsilon,
+                    centered,
+                };
                 let width = *self.shape(0).last()?;
-                Some(Box::new(LayerNorm { norm, rows: self.info(0).len() / width, width }))
+                Some(Box::new(LayerNorm {
+                    norm,
+                    rows: self.info(0).len() / width,
+                    width,
+                }))
             }
             Op::MaxPool(window) => self.pool(*window, false),
             Op::SumPool(window) => self.pool(*window, true),
             Op::Gather => {
                 let rows = self.constant(0)?.clone();
                 let width = self.constant_shape(0)[1..].iter().product();
-                Some(Box::new(Gather { rows, width, ids: self.info(0).len() }))
+                Some(Box::new(Gather {
+                    rows,
+                    width,
+                    ids: self.info(0).len(),
+                }))
             }
             Op::ReduceSum { .. }
             | Op::ReduceMax { .. }
@@ -189,8 +239,12 @@ impl<'a> Site<'a> {
     }
 
     fn conv(&self, window: Window, groups: usize, map: Map) -> Option<Box<dyn Step>> {
-        let &[ref leading @ .., channels, height, width] = self.shape(0) else { return None };
-        let &[.., outputs, rows, columns] = &self.result.shape[..] else { return None };
+        let &[ref leading @ .., channels, height, width] = self.shape(0) else {
+            return None;
+        };
+        let &[.., outputs, rows, columns] = &self.result.shape[..] else {
+            return None;
+        };
         let geometry = Geometry {
             window,
             groups,
@@ -198,8 +252,15 @@ impl<'a> Site<'a> {
             input: [channels, height, width],
             output: [outputs, rows, columns],
         };
-        geometry.is_addressable().then(|| ())?;
-        Some(Box::new(Conv::new(self.constant(0)?, self.constant(1)?, geometry, map)))
+        if !geometry.is_addressable() {
+            return None;
+        }
+        Some(Box::new(Conv::new(
+            self.constant(0)?,
+            self.constant(1)?,
+            geometry,
+            map,
+        )))
     }
 
     /// Strides of operand `i` in its storage.
@@ -241,19 +302,39 @@ impl<'a> Site<'a> {
             item: self.info(operand).len(),
             factor: Factor::Scalar(c),
         });
-        Box::new(Sum { runs, terms: terms.collect(), bias: None, map })
+        Box::new(Sum {
+            runs,
+            terms: terms.collect(),
+            bias: None,
+            map,
+        })
     }
 
     fn affine(&self, map: Map) -> Option<Box<dyn Step>> {
-        let shapes = [self.shape(0), self.constant_shape(0), self.constant_shape(1)];
+        let shapes = [
+            self.shape(0),
+            self.constant_shape(0),
+            self.constant_shape(1),
+        ];
         let runs = Runs::new(&self.result.shape, &shapes);
         let gain = Factor::Gain(widen(self.constant(0)?));
-        let terms = vec![Term { operand: 0, item: self.info(0).len(), factor: gain }];
-        Some(Box::new(Sum { runs, terms, bias: Some(widen(self.constant(1)?)), map }))
+        let terms = vec![Term {
+            operand: 0,
+            item: self.info(0).len(),
+            factor: gain,
+        }];
+        Some(Box::new(Sum {
+            runs,
+            terms,
+            bias: Some(widen(self.constant(1)?)),
+            map,
+        }))
     }
 
     fn softmax_numerator(&self, shift: u32) -> Option<Box<dyn Step>> {
-        let &[ref leading @ .., width] = self.shape(0) else { return None };
+        let &[ref leading @ .., width] = self.shape(0) else {
+            return None;
+        };
         let mask = (self.node.inputs.len() > 1).then(|| Mask {
             starts: starts(leading, self.shape(1)),
             item: self.info(1).len(),
@@ -261,12 +342,22 @@ impl<'a> Site<'a> {
         });
         let table = Table::new(&widen(self.constant(0)?));
         let rows = leading.iter().product();
-        Some(Box::new(SoftmaxNumerator { table, shift, rows, width, mask }))
+        Some(Box::new(SoftmaxNumerator {
+            table,
+            shift,
+            rows,
+            width,
+            mask,
+        }))
     }
 
     fn pool(&self, window: Window, sum: bool) -> Option<Box<dyn Step>> {
-        let &[ref leading @ .., height, width] = self.shape(0) else { return None };
-        let &[.., rows, columns] = &self.result.shape[..] else { return None };
+        let &[ref leading @ .., height, width] = self.shape(0) else {
+            return None;
+        };
+        let &[.., rows, columns] = &self.result.shape[..] else {
+            return None;
+        };
         Some(Box::new(Pool {
             window,
             sum,
@@ -285,13 +376,21 @@ impl<'a> Site<'a> {
         let mut position = 0;
         for i in 0..self.node.inputs.len() {
             let (sizes, read) = (self.shape(i), strides(self.shape(i)));
-            let plain = |axis: usize| Axis { size: sizes[axis], read: read[axis], write: write[axis] };
+            let plain = |axis: usize| Axis {
+                size: sizes[axis],
+                read: read[axis],
+                write: write[axis],
+            };
             let (mut from, mut to) = (0, 0);
             let axes: Vec<Axis> = match &self.node.op {
                 Op::Transpose { perm } => perm
                     .iter()
                     .zip(&write)
-                    .map(|(&axis, &write)| Axis { size: sizes[axis], read: read[axis], write })
+                    .map(|(&axis, &write)| Axis {
+                        size: sizes[axis],
+                        read: read[axis],
+                        write,
+                    })
                     .collect(),
                 Op::Expand { .. } => (0..shape.len())
                     .map(|axis| Axis {
@@ -300,11 +399,17 @@ impl<'a> Site<'a> {
                         write: write[axis],
                     })
                     .collect(),
-                Op::Slice { axis, start, step, .. } => {
+                Op::Slice {
+                    axis, start, step, ..
+                } => {
                     from = start * read[*axis];
                     let stepped = |a: usize| {
                         let factor = if a == *axis { *step } else { 1 };
-                        Axis { size: shape[a], read: read[a] * factor, write: write[a] }
+                        Axis {
+                            size: shape[a],
+                            read: read[a] * factor,
+                            write: write[a],
+                        }
                     };
                     (0..shape.len()).map(stepped).collect()
                 }
@@ -319,11 +424,19 @@ impl<'a> Site<'a> {
                     (0..shape.len()).map(plain).collect()
                 }
                 // `reshape`: one run.
-                _ => vec![Axis { size: self.info(i).len(), read: 1, write: 1 }],
+                _ => vec![Axis {
+                    size: self.info(i).len(),
+                    read: 1,
+                    write: 1,
+                }],
             };
             moves.push(Move::new(from, to, &axes, self.info(i).len()));
         }
-        Box::new(Layout { moves, background, len: self.result.len() })
+        Box::new(Layout {
+            moves,
+            background,
+            len: self.result.len(),
+        })
     }
 }
 

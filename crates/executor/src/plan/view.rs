@@ -24,7 +24,10 @@ pub(super) fn operands(graph: &Graph, readers: &Readers) -> Vec<Option<View>> {
             let from = strides(&graph.tensors[source].shape);
             let strides: Vec<usize> = perm.iter().map(|&axis| from[axis]).collect();
             let usable = |&reader: &usize| can_read(graph, reader, tensor, &strides);
-            if readers.unpublished(tensor).is_some_and(|nodes| nodes.iter().all(usable)) {
+            if readers
+                .unpublished(tensor)
+                .is_some_and(|nodes| nodes.iter().all(usable))
+            {
                 views[tensor] = Some(View { source, strides });
             }
         }
@@ -35,16 +38,24 @@ pub(super) fn operands(graph: &Graph, readers: &Readers) -> Vec<Option<View>> {
 /// Whether a node can read an operand by these strides.
 fn can_read(graph: &Graph, node: usize, tensor: usize, strides: &[usize]) -> bool {
     let node = &graph.nodes[node];
-    let (&[.., row, column], [left, right]) = (strides, &node.inputs[..]) else { return false };
+    let (&[.., row, column], [left, right]) = (strides, &node.inputs[..]) else {
+        return false;
+    };
     matches!(node.op, Op::Matmul { .. } | Op::WeightedMean)
         && (*left != tensor || column == 1)
         && (*right != tensor || column == 1 || row == 1)
 }
 
 /// Strides with which a product writes straight into its transpose, if that alone reads `tensor`.
-pub(super) fn result(graph: &Graph, readers: &Readers, tensor: usize) -> Option<(usize, Vec<usize>)> {
+pub(super) fn result(
+    graph: &Graph,
+    readers: &Readers,
+    tensor: usize,
+) -> Option<(usize, Vec<usize>)> {
     let reader = readers.only(tensor)?;
-    let Op::Transpose { perm } = &graph.nodes[reader].op else { return None };
+    let Op::Transpose { perm } = &graph.nodes[reader].op else {
+        return None;
+    };
     let to = strides(&graph.tensors[graph.tensor_of_node(reader)].shape);
     let mut by_axis = vec![0; perm.len()];
     for (&axis, stride) in perm.iter().zip(to) {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::kernels::epilogue::{Bias, CellsMut, Map};
 use crate::kernels::gemm::{Panels, Rows, gemm};
-use crate::kernels::pack::{pack_columns, packed_len};
+use crate::kernels::pack::{pack_columns, pack_rows, packed_len};
 use crate::kernels::vector::Divisor;
 
 /// Matrices inside an item, the elements of a row being neighbours.
@@ -30,10 +30,17 @@ impl Matrices {
         };
         let mut starts = vec![0];
         for (&size, &stride) in leading.iter().zip(strides) {
-            starts = starts.iter().flat_map(|&s| (0..size).map(move |i| s + i * stride)).collect();
+            starts = starts
+                .iter()
+                .flat_map(|&s| (0..size).map(move |i| s + i * stride))
+                .collect();
         }
         let stride = strides[strides.len() - 2];
-        Some(Self { item: starts.len() * rows * columns, starts, stride })
+        Some(Self {
+            item: starts.len() * rows * columns,
+            starts,
+            stride,
+        })
     }
 }
 
@@ -67,9 +74,16 @@ enum Arrangement {
 impl Product {
     /// How the matrices of a result lie.
     fn arrangement(&self) -> Arrangement {
-        let Matrices { starts, stride, item } = &self.result;
+        let Matrices {
+            starts,
+            stride,
+            item,
+        } = &self.result;
         let matrix = self.rows * self.columns;
-        let follow = starts.iter().enumerate().all(|(h, &start)| start == h * matrix);
+        let follow = starts
+            .iter()
+            .enumerate()
+            .all(|(h, &start)| start == h * matrix);
         if *stride == self.columns && follow {
             Arrangement::Plain
         } else if stride * self.rows == *item && starts.iter().all(|start| start < stride) {
@@ -108,10 +122,17 @@ impl Product {
         if self.transposed {
             pack_columns(b, self.right.stride, self.columns, self.depth, packed);
         } else {
-            run.kernels.pack_rows(b, self.right.stride, self.columns, self.depth, packed);
+            pack_rows(b, self.right.stride, self.columns, self.depth, packed);
         }
-        let left = Rows { data: a, stride: self.left.stride, count: rows.len() };
-        let panels = Panels { data: packed, pairs: self.depth.div_ceil(2) };
+        let left = Rows {
+            data: a,
+            stride: self.left.stride,
+            count: rows.len(),
+        };
+        let panels = Panels {
+            data: packed,
+            pairs: self.depth.div_ceil(2),
+        };
         let stride = self.result.stride;
         let at = item * self.result.item + self.result.starts[h] + rows.start * stride - first;
         let end = result.len();
@@ -124,7 +145,8 @@ impl Product {
                     run.kernels.divide(sums, divisors[window.row + row]);
                 }
             }
-            run.kernels.store(tile, window, Bias::None, &self.map, &mut part, stride);
+            run.kernels
+                .store(tile, window, Bias::None, &self.map, &mut part, stride);
         });
         Ok(())
     }
@@ -133,11 +155,17 @@ impl Product {
 impl Step for Product {
     fn units(&self, batch: usize) -> Units {
         let (matrix, heads) = (self.rows * self.columns, self.result.starts.len());
-        let item = Units { count: batch, len: self.result.item, work: heads * matrix * self.depth };
+        let item = Units {
+            count: batch,
+            len: self.result.item,
+            work: heads * matrix * self.depth,
+        };
         match self.arrangement() {
-            Arrangement::Plain => {
-                Units { count: batch * heads, len: matrix, work: matrix * self.depth }
-            }
+            Arrangement::Plain => Units {
+                count: batch * heads,
+                len: matrix,
+                work: matrix * self.depth,
+            },
             Arrangement::Interwoven => Units {
                 count: batch * self.rows,
                 len: self.result.stride,
@@ -160,7 +188,14 @@ impl Step for Product {
         let mut matrices = |places: Range<usize>, rows: Range<usize>| {
             for place in places {
                 let place = (place / heads, place % heads);
-                self.matrix(operands, (&mut result, first), place, rows.clone(), scratch, run)?;
+                self.matrix(
+                    operands,
+                    (&mut result, first),
+                    place,
+                    rows.clone(),
+                    scratch,
+                    run,
+                )?;
             }
             Ok(())
         };

@@ -24,7 +24,9 @@ pub(crate) struct Lane {
 impl Lane {
     /// First element of run `i` of an item.
     pub(crate) fn start(&self, i: usize) -> usize {
-        self.starts.as_ref().map_or(i * self.len, |starts| starts[i])
+        self.starts
+            .as_ref()
+            .map_or(i * self.len, |starts| starts[i])
     }
 }
 
@@ -33,7 +35,12 @@ impl Runs {
     pub(crate) fn new(shape: &[usize], operands: &[&[usize]]) -> Self {
         let plain = operands.iter().all(|operand| *operand == shape);
         let mut first = shape.len();
-        while first > 0 && (plain || operands.iter().all(|o| uniform(&o[first - 1..], &shape[first - 1..]))) {
+        while first > 0
+            && (plain
+                || operands
+                    .iter()
+                    .all(|o| uniform(&o[first - 1..], &shape[first - 1..])))
+        {
             first -= 1;
         }
         let len = shape[first..].iter().product();
@@ -43,7 +50,11 @@ impl Runs {
             constant: operand[first..].iter().all(|&n| n == 1),
             len,
         });
-        Self { len, count: outer.iter().product(), operands: lanes.collect() }
+        Self {
+            len,
+            count: outer.iter().product(),
+            operands: lanes.collect(),
+        }
     }
 }
 
@@ -62,7 +73,10 @@ pub(crate) fn starts(outer: &[usize], operand: &[usize]) -> Vec<usize> {
     }
     let mut starts = vec![0];
     for (&size, stride) in outer.iter().zip(strides) {
-        starts = starts.iter().flat_map(|&s| (0..size).map(move |i| s + i * stride)).collect();
+        starts = starts
+            .iter()
+            .flat_map(|&s| (0..size).map(move |i| s + i * stride))
+            .collect();
     }
     starts
 }

@@ -38,7 +38,9 @@ impl Geometry {
     /// Whether every position of a padded image is a positive 32-bit integer.
     pub(crate) fn is_addressable(&self) -> bool {
         let [height, width] = self.padded();
-        let len = self.input[0].checked_mul(height).and_then(|len| len.checked_mul(width));
+        let len = self.input[0]
+            .checked_mul(height)
+            .and_then(|len| len.checked_mul(width));
         len.is_some_and(|len| i32::try_from(len.saturating_add(SLACK)).is_ok())
     }
 
@@ -107,10 +109,15 @@ impl Conv {
         let depth = taps.len();
         let stride = depth.next_multiple_of(2);
         let mut weights = Aligned::zeros(geometry.output[0] * stride + SLACK);
-        for (row, from) in weights.chunks_exact_mut(stride).zip(narrow(weight).chunks_exact(depth)) {
+        for (row, from) in weights
+            .chunks_exact_mut(stride)
+            .zip(narrow(weight).chunks_exact(depth))
+        {
             row[..depth].copy_from_slice(from);
         }
-        let bias = (0..geometry.output[0]).map(|o| bias.get(o).unwrap_or(0)).collect();
+        let bias = (0..geometry.output[0])
+            .map(|o| bias.get(o).unwrap_or(0))
+            .collect();
         let kind = if geometry.group() == [1, 1] {
             Kind::Depthwise { taps }
         } else {
@@ -119,7 +126,13 @@ impl Conv {
             let panels = (PACKED_ELEMENTS / (patches.pairs() * PAIR)).clamp(3, 24) / 3 * 3;
             Kind::Patches { patches, panels }
         };
-        Self { geometry, weights, bias, map, kind }
+        Self {
+            geometry,
+            weights,
+            bias,
+            map,
+            kind,
+        }
     }
 
     /// The image with a border of zeros.
@@ -131,8 +144,7 @@ impl Conv {
         for c in 0..channels {
             for y in 0..height {
                 let to = (c * rows + top + y) * columns + left;
-                padded[to..to + width]
-                    .copy_from_slice(&image[(c * height + y) * width..][..width]);
+                padded[to..to + width].copy_from_slice(&image[(c * height + y) * width..][..width]);
             }
         }
     }
@@ -150,18 +162,26 @@ impl Conv {
         let positions = self.geometry.positions();
         let stride = 2 * patches.pairs();
         let data = &self.weights[channels.start * stride..];
-        let rows = Rows { data, stride, count: channels.len() };
+        let rows = Rows {
+            data,
+            stride,
+            count: channels.len(),
+        };
         let bias = Bias::Row(&self.bias[channels]);
         for first in (0..patches.panels()).step_by(panels) {
             let count = panels.min(patches.panels() - first);
             let packed = &mut packed[..count * patches.pairs() * PAIR];
             run.kernels.pack_patches(image, patches, first, packed);
-            let right = Panels { data: packed, pairs: patches.pairs() };
+            let right = Panels {
+                data: packed,
+                pairs: patches.pairs(),
+            };
             let columns = (positions - first * LANES).min(count * LANES);
             let end = result.len();
             let mut part = result.part(first * LANES..end);
             gemm(run.kernels, rows, right, columns, |window, tile| {
-                run.kernels.store(tile, window, bias, &self.map, &mut part, positions);
+                run.kernels
+                    .store(tile, window, bias, &self.map, &mut part, positions);
             });
         }
     }
@@ -184,7 +204,8 @@ impl Conv {
         let sums = &mut sums[..result.len()];
         for (y, sums) in sums.chunks_exact_mut(columns).enumerate() {
             let from = &plane[y * sh * width..];
-            run.kernels.correlate(sums, self.bias[channel], from, sw, taps, weights);
+            run.kernels
+                .correlate(sums, self.bias[channel], from, sw, taps, weights);
         }
         run.kernels.map(&self.map, Cells::Wide(sums), result);
     }
@@ -195,7 +216,11 @@ impl Step for Conv {
     fn units(&self, batch: usize) -> Units {
         let len = self.geometry.positions();
         let work = len * self.geometry.taps_len();
-        Units { count: batch * self.geometry.images * self.geometry.output[0], len, work }
+        Units {
+            count: batch * self.geometry.images * self.geometry.output[0],
+            len,
+            work,
+        }
     }
 
     fn run(
@@ -222,7 +247,9 @@ impl Step for Conv {
             let mut image = &source[i * item..];
             if self.geometry.has_padding() {
                 if padded != Some(i) {
-                    scratch.image.reserve(self.geometry.input[0] * plane + SLACK);
+                    scratch
+                        .image
+                        .reserve(self.geometry.input[0] * plane + SLACK);
                     self.pad(image, &mut scratch.image);
                     padded = Some(i);
                 }
@@ -238,7 +265,14 @@ impl Step for Conv {
                 Kind::Patches { patches, panels } => {
                     scratch.panels.reserve(panels * patches.pairs() * PAIR);
                     let packed = &mut scratch.panels;
-                    self.product((patches, *panels), image, first..first + count, part, packed, run);
+                    self.product(
+                        (patches, *panels),
+                        image,
+                        first..first + count,
+                        part,
+                        packed,
+                        run,
+                    );
                 }
             }
             unit += count;

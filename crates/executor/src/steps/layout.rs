@@ -34,17 +34,30 @@ impl Move {
         for axis in axes.iter().filter(|axis| axis.size != 1) {
             match joined.last_mut() {
                 Some(outer)
-                    if outer.read == axis.size * axis.read && outer.write == axis.size * axis.write =>
+                    if outer.read == axis.size * axis.read
+                        && outer.write == axis.size * axis.write =>
                 {
-                    *outer = Axis { size: outer.size * axis.size, ..*axis };
+                    *outer = Axis {
+                        size: outer.size * axis.size,
+                        ..*axis
+                    };
                 }
                 _ => joined.push(*axis),
             }
         }
         if joined.is_empty() {
-            joined.push(Axis { size: 1, read: 1, write: 1 });
+            joined.push(Axis {
+                size: 1,
+                read: 1,
+                write: 1,
+            });
         }
-        Self { from, to, axes: joined, item }
+        Self {
+            from,
+            to,
+            axes: joined,
+            item,
+        }
     }
 }
 
@@ -60,7 +73,11 @@ pub(crate) struct Layout {
 
 impl Step for Layout {
     fn units(&self, batch: usize) -> Units {
-        Units { count: batch, len: self.len, work: 8 * self.len }
+        Units {
+            count: batch,
+            len: self.len,
+            work: 8 * self.len,
+        }
     }
 
     fn run(
@@ -108,8 +125,16 @@ fn copy<A: Copy, B>(
 ) {
     match axes {
         [] => {}
-        [Axis { size, read: 1, write: 1 }] => {
-            let pairs = result[to..to + size].iter_mut().zip(&source[from..from + size]);
+        [
+            Axis {
+                size,
+                read: 1,
+                write: 1,
+            },
+        ] => {
+            let pairs = result[to..to + size]
+                .iter_mut()
+                .zip(&source[from..from + size]);
             pairs.for_each(|(y, &x)| *y = cast(x));
         }
         [axis] => {
@@ -119,14 +144,24 @@ fn copy<A: Copy, B>(
         }
         [axis, inner @ ..] => {
             for i in 0..axis.size {
-                copy(inner, source, from + i * axis.read, result, to + i * axis.write, cast);
+                copy(
+                    inner,
+                    source,
+                    from + i * axis.read,
+                    result,
+                    to + i * axis.write,
+                    cast,
+                );
             }
         }
     }
 }
 
 /// Values of tensors declared narrow fit.
-#[expect(clippy::cast_possible_truncation, reason = "ranges are checked at load")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "ranges are checked at load"
+)]
 fn truncate(x: i32) -> i16 {
     x as i16
 }
@@ -149,7 +184,11 @@ pub(crate) struct Gather {
 
 impl Step for Gather {
     fn units(&self, batch: usize) -> Units {
-        Units { count: batch * self.ids, len: self.width, work: 8 * self.width }
+        Units {
+            count: batch * self.ids,
+            len: self.width,
+            work: 8 * self.width,
+        }
     }
 
     fn run(
@@ -168,16 +207,22 @@ impl Step for Gather {
             let mut part = result.part(place * self.width..(place + 1) * self.width);
             match (&self.rows, &mut part) {
                 (ConstData::I8(rows), CellsMut::Narrow(part)) => {
-                    part.iter_mut().zip(&rows[row]).for_each(|(y, &x)| *y = x.into());
+                    part.iter_mut()
+                        .zip(&rows[row])
+                        .for_each(|(y, &x)| *y = x.into());
                 }
                 (ConstData::I8(rows), CellsMut::Wide(part)) => {
-                    part.iter_mut().zip(&rows[row]).for_each(|(y, &x)| *y = x.into());
+                    part.iter_mut()
+                        .zip(&rows[row])
+                        .for_each(|(y, &x)| *y = x.into());
                 }
                 (ConstData::I16(rows), part) => {
-                    run.kernels.map(&Map::Identity, Cells::Narrow(&rows[row]), part);
+                    run.kernels
+                        .map(&Map::Identity, Cells::Narrow(&rows[row]), part);
                 }
                 (ConstData::I32(rows), part) => {
-                    run.kernels.map(&Map::Identity, Cells::Wide(&rows[row]), part);
+                    run.kernels
+                        .map(&Map::Identity, Cells::Wide(&rows[row]), part);
                 }
             }
         }

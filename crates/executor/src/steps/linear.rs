@@ -36,7 +36,14 @@ impl Linear {
         for (i, value) in padded.iter_mut().take(columns).enumerate() {
             *value = bias.get(i).unwrap_or(0);
         }
-        Self { panels, bias: padded, map, rows, depth, columns }
+        Self {
+            panels,
+            bias: padded,
+            map,
+            rows,
+            depth,
+            columns,
+        }
     }
 }
 
@@ -45,10 +52,18 @@ impl Step for Linear {
     fn units(&self, batch: usize) -> Units {
         let rows = batch * self.rows;
         if rows > 1 {
-            Units { count: rows, len: self.columns, work: self.columns * self.depth }
+            Units {
+                count: rows,
+                len: self.columns,
+                work: self.columns * self.depth,
+            }
         } else {
             let count = self.columns.div_ceil(LANES);
-            Units { count, len: LANES, work: LANES * self.depth }
+            Units {
+                count,
+                len: LANES,
+                work: LANES * self.depth,
+            }
         }
     }
 
@@ -63,14 +78,26 @@ impl Step for Linear {
         let pairs = self.depth.div_ceil(2);
         let single = run.batch * self.rows == 1;
         let first = if single { units.start } else { 0 };
-        let (row, count) = if single { (0, 1) } else { (units.start, units.len()) };
+        let (row, count) = if single {
+            (0, 1)
+        } else {
+            (units.start, units.len())
+        };
         let columns = if single { result.len() } else { self.columns };
         let data = &operands.narrow(0)[row * self.depth..];
-        let rows = Rows { data, stride: self.depth, count };
-        let panels = Panels { data: &self.panels[first * pairs * PAIR..], pairs };
+        let rows = Rows {
+            data,
+            stride: self.depth,
+            count,
+        };
+        let panels = Panels {
+            data: &self.panels[first * pairs * PAIR..],
+            pairs,
+        };
         let bias = Bias::Column(&self.bias[first * LANES..]);
         gemm(run.kernels, rows, panels, columns, |window, tile| {
-            run.kernels.store(tile, window, bias, &self.map, &mut result, columns);
+            run.kernels
+                .store(tile, window, bias, &self.map, &mut result, columns);
         });
         Ok(())
     }
@@ -81,6 +108,9 @@ pub(crate) fn narrow(weight: &ConstData) -> Vec<i16> {
     match weight {
         ConstData::I8(data) => data.iter().map(|&w| w.into()).collect(),
         ConstData::I16(data) => data.to_vec(),
-        ConstData::I32(data) => data.iter().map(|&w| i16::try_from(w).unwrap_or(0)).collect(),
+        ConstData::I32(data) => data
+            .iter()
+            .map(|&w| i16::try_from(w).unwrap_or(0))
+            .collect(),
     }
 }

@@ -22,7 +22,11 @@ impl Step for Oracle {
     fn units(&self, batch: usize) -> Units {
         let graph = self.program.graph();
         let len = graph.tensors[graph.tensor_of_node(self.node)].len();
-        Units { count: 1, len: batch * len, work: batch * len }
+        Units {
+            count: 1,
+            len: batch * len,
+            work: batch * len,
+        }
     }
 
     fn run(
@@ -44,7 +48,8 @@ impl Step for Oracle {
         match Site::new(&self.program, self.node, &tensors, run.batch).evaluate() {
             Ok(values) => {
                 let values = Cells::Wide(&values);
-                run.kernels.map(&Map::Identity, values, &mut result.first(values.len()));
+                run.kernels
+                    .map(&Map::Identity, values, &mut result.first(values.len()));
                 Ok(())
             }
             Err(ExecutorError::EmptyRow { row, .. }) => Err(EmptyRow(row)),

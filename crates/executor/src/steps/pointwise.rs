@@ -43,7 +43,11 @@ pub(crate) struct Sum {
 impl Step for Sum {
     fn units(&self, batch: usize) -> Units {
         let work = 4 * self.runs.len * (1 + self.terms.len());
-        Units { count: batch * self.runs.count, len: self.runs.len, work }
+        Units {
+            count: batch * self.runs.count,
+            len: self.runs.len,
+            work,
+        }
     }
 
     fn run(
@@ -72,7 +76,9 @@ impl Step for Sum {
                         x.part(start + from..start + from + len)
                     };
                     match &term.factor {
-                        Factor::Scalar(factor) => add_scaled(run.kernels, sums, *factor, x, lane.constant),
+                        Factor::Scalar(factor) => {
+                            add_scaled(run.kernels, sums, *factor, x, lane.constant);
+                        }
                         Factor::Gain(gains) => {
                             let place = &self.runs.operands[gain];
                             gain += 1;
@@ -91,7 +97,8 @@ impl Step for Sum {
                     }
                 }
                 let at = place * self.runs.len + from;
-                run.kernels.map(&self.map, Cells::Wide(sums), &mut result.part(at..at + len));
+                run.kernels
+                    .map(&self.map, Cells::Wide(sums), &mut result.part(at..at + len));
             }
         }
         Ok(())
@@ -114,7 +121,9 @@ impl Sum {
 fn add_scaled(kernels: Kernels, sums: &mut [i32], factor: i32, x: Cells<'_>, constant: bool) {
     if constant {
         let summand = factor.wrapping_mul(x.at(0));
-        sums.iter_mut().for_each(|sum| *sum = sum.wrapping_add(summand));
+        for sum in sums {
+            *sum = sum.wrapping_add(summand);
+        }
     } else {
         kernels.add_scaled(sums, factor, x);
     }
@@ -132,7 +141,11 @@ pub(crate) struct Multiply {
 impl Step for Multiply {
     fn units(&self, batch: usize) -> Units {
         let work = 8 * self.runs.len;
-        Units { count: batch * self.runs.count, len: self.runs.len, work }
+        Units {
+            count: batch * self.runs.count,
+            len: self.runs.len,
+            work,
+        }
     }
 
     fn run(
@@ -155,13 +168,20 @@ impl Step for Multiply {
                     let start = item * self.items[operand] + lane.start(r);
                     if lane.constant {
                         let x = x.at(start);
-                        values.iter_mut().for_each(|y| *y = y.wrapping_mul(x));
+                        for y in &mut *values {
+                            *y = y.wrapping_mul(x);
+                        }
                     } else {
-                        run.kernels.multiply(values, x.part(start + from..start + from + len));
+                        run.kernels
+                            .multiply(values, x.part(start + from..start + from + len));
                     }
                 }
                 let at = place * self.runs.len + from;
-                run.kernels.map(&self.map, Cells::Wide(values), &mut result.part(at..at + len));
+                run.kernels.map(
+                    &self.map,
+                    Cells::Wide(values),
+                    &mut result.part(at..at + len),
+                );
             }
         }
         Ok(())
@@ -178,7 +198,11 @@ pub(crate) struct MapStep {
 
 impl Step for MapStep {
     fn units(&self, batch: usize) -> Units {
-        Units { count: (batch * self.len).div_ceil(BLOCK), len: BLOCK, work: 8 * BLOCK }
+        Units {
+            count: (batch * self.len).div_ceil(BLOCK),
+            len: BLOCK,
+            work: 8 * BLOCK,
+        }
     }
 
     fn run(

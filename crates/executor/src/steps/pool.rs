@@ -25,7 +25,11 @@ impl Step for Pool {
     fn units(&self, batch: usize) -> Units {
         let len = self.result[0] * self.result[1];
         let work = 4 * len * self.window.kernel[0] * self.window.kernel[1];
-        Units { count: batch * self.planes, len, work }
+        Units {
+            count: batch * self.planes,
+            len,
+            work,
+        }
     }
 
     fn run(
@@ -84,7 +88,11 @@ impl Pool {
             && 2 * out.len() <= line.len();
         if plain {
             for (y, pair) in out.iter_mut().zip(line.chunks_exact(2)) {
-                *y = if self.sum { pair[0].wrapping_add(pair[1]) } else { pair[0].max(pair[1]) };
+                *y = if self.sum {
+                    pair[0].wrapping_add(pair[1])
+                } else {
+                    pair[0].max(pair[1])
+                };
             }
             return;
         }

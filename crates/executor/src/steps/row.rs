@@ -30,7 +30,11 @@ pub(crate) struct Mask {
 
 impl Step for SoftmaxNumerator {
     fn units(&self, batch: usize) -> Units {
-        Units { count: batch * self.rows, len: self.width, work: 32 * self.width }
+        Units {
+            count: batch * self.rows,
+            len: self.width,
+            work: 32 * self.width,
+        }
     }
 
     fn run(
@@ -56,7 +60,8 @@ impl Step for SoftmaxNumerator {
                 Some(open) => run.kernels.greatest_unmasked(source, open),
             };
             let greatest = greatest.ok_or(EmptyRow(row))?;
-            run.kernels.lookup_below(greatest, self.shift, &self.table, source, &mut part);
+            run.kernels
+                .lookup_below(greatest, self.shift, &self.table, source, &mut part);
             if let Some(open) = open.filter(|open| open.len() > 1) {
                 run.kernels.clear_masked(open, &mut part);
             }
@@ -76,7 +81,11 @@ pub(crate) struct LayerNorm {
 
 impl Step for LayerNorm {
     fn units(&self, batch: usize) -> Units {
-        Units { count: batch * self.rows, len: self.width, work: 32 * self.width }
+        Units {
+            count: batch * self.rows,
+            len: self.width,
+            work: 32 * self.width,
+        }
     }
 
     fn run(
@@ -93,7 +102,8 @@ impl Step for LayerNorm {
             let range = row * self.width..(row + 1) * self.width;
             let centred = &mut scratch.sums[..self.width];
             let mut part = result.part(place * self.width..(place + 1) * self.width);
-            run.kernels.normalise(x.part(range), self.norm, centred, &mut part);
+            run.kernels
+                .normalise(x.part(range), self.norm, centred, &mut part);
         }
         Ok(())
     }

@@ -1,6 +1,17 @@
 //! Builds programs that a loader accepts, with ranges derived as the specification says.
 
-pub mod random;
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a program that cannot be built is a failure of the test"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "sizes and values of test programs are small"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +32,10 @@ pub struct Random(pub u64);
 
 impl Random {
     pub fn bits(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as u32
     }
 
@@ -34,7 +48,7 @@ impl Random {
     }
 
     pub fn one_in(&mut self, n: u32) -> bool {
-        self.bits() % n == 0
+        self.bits().is_multiple_of(n)
     }
 
     /// A value which is often an end of the range.
@@ -65,26 +79,41 @@ impl Builder {
             outputs: vec![],
             tensors: vec![],
         };
-        Self { graph, consts: vec![], random: Random(seed) }
+        Self {
+            graph,
+            consts: vec![],
+            random: Random(seed),
+        }
     }
 
     /// Inputs come before all nodes.
     pub fn input(&mut self, shape: &[usize], lo: i64, hi: i64) -> usize {
         let name = format!("x{}", self.graph.inputs.len());
-        self.graph.inputs.push(Input { name, encode: Encode::Integer });
+        self.graph.inputs.push(Input {
+            name,
+            encode: Encode::Integer,
+        });
         self.tensor(shape, lo, hi)
     }
 
     fn tensor(&mut self, shape: &[usize], lo: i64, hi: i64) -> usize {
         let (lo, hi) = (i32::try_from(lo).unwrap(), i32::try_from(hi).unwrap());
-        self.graph.tensors.push(TensorInfo { shape: shape.to_vec(), lo, hi });
+        self.graph.tensors.push(TensorInfo {
+            shape: shape.to_vec(),
+            lo,
+            hi,
+        });
         self.graph.tensors.len() - 1
     }
 
     pub fn output(&mut self, tensor: usize) {
         let name = format!("y{}", self.graph.outputs.len());
         let decode = Decode { mul: 1, shift: 0 };
-        self.graph.outputs.push(Output { name, tensor, decode });
+        self.graph.outputs.push(Output {
+            name,
+            tensor,
+            decode,
+        });
     }
 
     pub fn build(self) -> Arc<Program> {
@@ -100,7 +129,10 @@ impl Builder {
     }
 
     pub fn range(&self, t: usize) -> (i64, i64) {
-        (self.graph.tensors[t].lo.into(), self.graph.tensors[t].hi.into())
+        (
+            self.graph.tensors[t].lo.into(),
+            self.graph.tensors[t].hi.into(),
+        )
     }
 
     pub fn is_narrow(&self, t: usize) -> bool {
@@ -112,7 +144,11 @@ impl Builder {
     }
 
     pub fn constant(&mut self, kind: ConstKind, shape: &[usize], data: ConstData) -> usize {
-        self.graph.consts.push(ConstInfo { dtype: data.dtype(), kind, shape: shape.to_vec() });
+        self.graph.consts.push(ConstInfo {
+            dtype: data.dtype(),
+            kind,
+            shape: shape.to_vec(),
+        });
         self.consts.push(data);
         self.consts.len() - 1
     }
@@ -125,7 +161,11 @@ impl Builder {
         shape: &[usize],
         (lo, hi): (i64, i64),
     ) -> usize {
-        self.graph.nodes.push(Node { op, inputs: inputs.to_vec(), consts: consts.to_vec() });
+        self.graph.nodes.push(Node {
+            op,
+            inputs: inputs.to_vec(),
+            consts: consts.to_vec(),
+        });
         self.tensor(shape, lo, hi)
     }
 
@@ -196,15 +236,30 @@ impl Builder {
         let consts = self.weight_consts(&weights, &kernel, limit < 128);
         let [rows, columns] = window_result(&window, [shape[rank - 2], shape[rank - 1]]);
         shape[rank - 3..].copy_from_slice(&[outputs, rows, columns]);
-        self.node(Op::Conv { window, groups }, &[x], &consts, &shape, weights.range)
+        self.node(
+            Op::Conv { window, groups },
+            &[x],
+            &consts,
+            &shape,
+            weights.range,
+        )
     }
 
     /// A table with the given entries over the whole range of `x`, for the least shift that allows it.
-    pub fn table(&mut self, x: usize, min_shift: u32, entry: impl Fn(i64, &mut Random) -> i64) -> usize {
+    pub fn table(
+        &mut self,
+        x: usize,
+        min_shift: u32,
+        entry: impl Fn(i64, &mut Random) -> i64,
+    ) -> usize {
         let (lo, hi) = self.range(x);
         let round = self.random.one_in(2);
         let place = |shift: u32| {
-            let half = if round && shift > 0 { 1_i64 << (shift - 1) } else { 0 };
+            let half = if round && shift > 0 {
+                1_i64 << (shift - 1)
+            } else {
+                0
+            };
             let first = (lo + half) >> shift;
             (first, ((hi + half) >> shift) - first + 1)
         };
@@ -212,8 +267,9 @@ impl Builder {
             .find(|&s| place(s).1 <= 65536 && place(s).1 << s <= P)
             .expect("a table of 65536 entries covers every range");
         let (first, count) = place(shift);
-        let entries: Vec<i32> =
-            (0..count).map(|i| entry(first + i, &mut self.random) as i32).collect();
+        let entries: Vec<i32> = (0..count)
+            .map(|i| entry(first + i, &mut self.random) as i32)
+            .collect();
         let range = entries.iter().fold((i64::MAX, i64::MIN), |(lo, hi), &y| {
             (lo.min(y.into()), hi.max(y.into()))
         });
@@ -224,7 +280,17 @@ impl Builder {
         };
         let t = self.constant(ConstKind::Table, &[count as usize], data);
         let shape = self.shape(x);
-        self.node(Op::Table { shift, first, round }, &[x], &[t], &shape, range)
+        self.node(
+            Op::Table {
+                shift,
+                first,
+                round,
+            },
+            &[x],
+            &[t],
+            &shape,
+            range,
+        )
     }
 
     /// Brings a tensor into 16 bits, by a clamp or by an arbitrary table.
@@ -240,7 +306,9 @@ impl Builder {
     pub fn requantise(&mut self, x: usize, lo: i64, hi: i64) -> usize {
         let (least, greatest) = self.range(x);
         let spread = greatest.abs().max(least.abs()).max(1);
-        let shift = (0..=16).find(|&s| spread >> s <= 2 * hi.max(1)).unwrap_or(16);
+        let shift = (0..=16)
+            .find(|&s| spread >> s <= 2 * hi.max(1))
+            .unwrap_or(16);
         self.table(x, shift, move |i, _| i.clamp(lo, hi))
     }
 
@@ -258,7 +326,13 @@ impl Builder {
         let depth = shape[rank - 1] as i64;
         shape[rank - 1] = right[if transpose_b { rank - 2 } else { rank - 1 }];
         let (lo, hi) = product_range(self.range(a), self.range(b));
-        self.node(Op::Matmul { transpose_b }, &[a, b], &[], &shape, (depth * lo, depth * hi))
+        self.node(
+            Op::Matmul { transpose_b },
+            &[a, b],
+            &[],
+            &shape,
+            (depth * lo, depth * hi),
+        )
     }
 
     pub fn weighted_mean(&mut self, e: usize, v: usize) -> usize {
@@ -281,7 +355,13 @@ impl Builder {
         let t = self.constant(ConstKind::Table, &[count as usize], data);
         let inputs: Vec<usize> = std::iter::once(x).chain(mask).collect();
         let shape = self.shape(x);
-        self.node(Op::SoftmaxNumerator { shift }, &inputs, &[t], &shape, (0, top))
+        self.node(
+            Op::SoftmaxNumerator { shift },
+            &inputs,
+            &[t],
+            &shape,
+            (0, top),
+        )
     }
 
     pub fn layernorm(&mut self, x: usize, u: u32, fx: u32, centered: bool) -> usize {
@@ -297,7 +377,13 @@ impl Builder {
         }
         let y = (root + (1 << (u - fx - 1))) >> (u - fx);
         let epsilon = self.random.between(1, 1000);
-        let op = Op::LayerNorm { shift, u, fx, epsilon, centered };
+        let op = Op::LayerNorm {
+            shift,
+            u,
+            fx,
+            epsilon,
+            centered,
+        };
         self.node(op, &[x], &[], &shape, (-y, y))
     }
 
@@ -309,14 +395,23 @@ impl Builder {
             let (lo, hi) = product_range(self.range(t), (c.into(), c.into()));
             range = (range.0 + lo, range.1 + hi);
         }
-        let op = Op::Add { coeff: coeff.to_vec() };
+        let op = Op::Add {
+            coeff: coeff.to_vec(),
+        };
         self.node(op, operands, &[], &broadcast(&shapes), range)
     }
 
     pub fn mul(&mut self, a: usize, b: usize) -> usize {
         let range = if a == b {
             let (lo, hi) = self.range(a);
-            (if lo <= 0 && hi >= 0 { 0 } else { (lo * lo).min(hi * hi) }, (lo * lo).max(hi * hi))
+            (
+                if lo <= 0 && hi >= 0 {
+                    0
+                } else {
+                    (lo * lo).min(hi * hi)
+                },
+                (lo * lo).max(hi * hi),
+            )
         } else {
             product_range(self.range(a), self.range(b))
         };
@@ -327,7 +422,9 @@ impl Builder {
     pub fn affine(&mut self, x: usize, gain: &[usize], bias: &[usize], limit: i64) -> usize {
         let shape = self.shape(x);
         let mut draw = |shape: &[usize], limit: i64| -> Vec<i32> {
-            (0..shape.iter().product()).map(|_| self.random.between(-limit, limit) as i32).collect()
+            (0..shape.iter().product())
+                .map(|_| self.random.between(-limit, limit) as i32)
+                .collect()
         };
         let (g, b) = (draw(gain, limit), draw(bias, 1000));
         let (lo, hi) = self.range(x);
@@ -339,14 +436,30 @@ impl Builder {
 
     pub fn reshape(&mut self, x: usize, shape: &[usize]) -> usize {
         let range = self.range(x);
-        self.node(Op::Reshape { shape: shape.to_vec() }, &[x], &[], shape, range)
+        self.node(
+            Op::Reshape {
+                shape: shape.to_vec(),
+            },
+            &[x],
+            &[],
+            shape,
+            range,
+        )
     }
 
     pub fn transpose(&mut self, x: usize, perm: &[usize]) -> usize {
         let from = self.shape(x);
         let shape: Vec<usize> = perm.iter().map(|&axis| from[axis]).collect();
         let range = self.range(x);
-        self.node(Op::Transpose { perm: perm.to_vec() }, &[x], &[], &shape, range)
+        self.node(
+            Op::Transpose {
+                perm: perm.to_vec(),
+            },
+            &[x],
+            &[],
+            &shape,
+            range,
+        )
     }
 
     pub fn pool(&mut self, x: usize, window: Window, sum: bool) -> usize {
@@ -373,11 +486,14 @@ struct Weights {
 
 pub fn product_range(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {
     let ends = [a.0 * b.0, a.0 * b.1, a.1 * b.0, a.1 * b.1];
-    ends.iter().fold((i64::MAX, i64::MIN), |(lo, hi), &x| (lo.min(x), hi.max(x)))
+    ends.iter()
+        .fold((i64::MAX, i64::MIN), |(lo, hi), &x| (lo.min(x), hi.max(x)))
 }
 
 fn broadcast(shapes: &[Vec<usize>]) -> Vec<usize> {
-    (0..shapes[0].len()).map(|axis| shapes.iter().map(|s| s[axis]).max().unwrap()).collect()
+    (0..shapes[0].len())
+        .map(|axis| shapes.iter().map(|s| s[axis]).max().unwrap())
+        .collect()
 }
 
 pub fn window_result(window: &Window, size: [usize; 2]) -> [usize; 2] {
@@ -385,11 +501,6 @@ pub fn window_result(window: &Window, size: [usize; 2]) -> [usize; 2] {
         let padded = size[i] + window.pad[i] + window.pad[i + 2];
         (padded - window.dilation[i] * (window.kernel[i] - 1) - 1) / window.stride[i] + 1
     })
-}
-
-/// A window without stride, padding or dilation.
-pub fn window(kernel: usize) -> Window {
-    Window { kernel: [kernel; 2], stride: [1, 1], pad: [0; 4], dilation: [1, 1] }
 }
 
 /// Inputs for a batch, with many values at the ends of the ranges.
@@ -400,7 +511,9 @@ pub fn inputs(program: &Program, batch: usize, seed: u64) -> Vec<Vec<i32>> {
     tensors
         .map(|info| {
             let count = batch * info.len();
-            (0..count).map(|_| random.value(info.lo.into(), info.hi.into())).collect()
+            (0..count)
+                .map(|_| random.value(info.lo.into(), info.hi.into()))
+                .collect()
         })
         .collect()
 }

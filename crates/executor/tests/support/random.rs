@@ -1,10 +1,16 @@
 //! Random programs: every operation, odd sizes, shared and published intermediate tensors.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "sizes and values of test programs are small"
+)]
+
 use std::sync::Arc;
 
 use veridical_program::{ConstData, ConstKind, Op, Program, Window};
 
-use super::{Builder, window_result};
+use crate::support::{Builder, window_result};
 
 /// A program of about `nodes` operations on images or on sequences.
 pub fn program(seed: u64, nodes: usize) -> Arc<Program> {
@@ -13,7 +19,11 @@ pub fn program(seed: u64, nodes: usize) -> Arc<Program> {
     let shape = if image {
         [0; 3].map(|_| 1 + b.random.index(7)).to_vec()
     } else {
-        vec![1 + b.random.index(3), 1 + b.random.index(9), 1 + b.random.index(40)]
+        vec![
+            1 + b.random.index(3),
+            1 + b.random.index(9),
+            1 + b.random.index(40),
+        ]
     };
     let (lo, hi) = [(-32768, 32767), (-100, 90), (0, 4000), (-5, 70000)][b.random.index(4)];
     let x = b.input(&shape, lo, hi);
@@ -21,7 +31,11 @@ pub fn program(seed: u64, nodes: usize) -> Arc<Program> {
     let mut pool = vec![x];
     while b.tensors() < nodes + 2 {
         // Recent tensors are likelier, so that programs get deep.
-        let pick = if b.random.one_in(3) { b.random.index(pool.len()) } else { pool.len() - 1 };
+        let pick = if b.random.one_in(3) {
+            b.random.index(pool.len())
+        } else {
+            pool.len() - 1
+        };
         if let Some(y) = grow(&mut b, pool[pick], mask) {
             pool.push(y);
         }
@@ -62,14 +76,23 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
             Some(b.shift(x, shift))
         }
         7 if spread < 1 << 20 => {
-            let gain: Vec<usize> = shape.iter().map(|&n| if b.random.one_in(2) { 1 } else { n }).collect();
-            let bias: Vec<usize> = shape.iter().map(|&n| if b.random.one_in(2) { 1 } else { n }).collect();
+            let gain: Vec<usize> = shape
+                .iter()
+                .map(|&n| if b.random.one_in(2) { 1 } else { n })
+                .collect();
+            let bias: Vec<usize> = shape
+                .iter()
+                .map(|&n| if b.random.one_in(2) { 1 } else { n })
+                .collect();
             Some(b.affine(x, &gain, &bias, 50))
         }
         8 if spread < 1 << 14 => Some(b.mul(x, x)),
         9 if spread < 1 << 26 => {
             let y = broadcast_partner(b, x);
-            let coeff = [b.random.between(1, 3) as i32, -(b.random.between(1, 3) as i32)];
+            let coeff = [
+                b.random.between(1, 3) as i32,
+                -(b.random.between(1, 3) as i32),
+            ];
             Some(b.add(&[x, y, x], &[coeff[0], coeff[1], 1]))
         }
         10 if spread < 1 << 14 => {
@@ -80,7 +103,7 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
             let centered = b.random.one_in(2);
             Some(b.layernorm(x, 15, 6, centered))
         }
-        13 | 14 if rank >= 2 && spread < 1 << 14 => attention(b, x, mask),
+        13 | 14 if rank >= 2 && spread < 1 << 14 => Some(attention(b, x, mask)),
         15 if spread < 1 << 28 => {
             let values = i32::from(b.random.one_in(2)) == 1;
             let k = 1 + b.random.index(width);
@@ -89,8 +112,18 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
             let (op, range) = if result[rank - 1] == 1 {
                 (Op::Argmax, (0, width as i64 - 1))
             } else {
-                let range = if values { (lo, hi) } else { (0, width as i64 - 1) };
-                (Op::TopK { k: result[rank - 1], values }, range)
+                let range = if values {
+                    (lo, hi)
+                } else {
+                    (0, width as i64 - 1)
+                };
+                (
+                    Op::TopK {
+                        k: result[rank - 1],
+                        values,
+                    },
+                    range,
+                )
             };
             Some(b.node(op, &[x], &[], &result, range))
         }
@@ -101,7 +134,9 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
             }
             let count: usize = axes.iter().map(|&a| shape[a]).product();
             let mut result = shape;
-            axes.iter().for_each(|&axis| result[axis] = 1);
+            for &axis in &axes {
+                result[axis] = 1;
+            }
             Some(if b.random.one_in(2) {
                 let range = (count as i64 * lo, count as i64 * hi);
                 if range.0.abs().max(range.1.abs()) > 1 << 29 {
@@ -114,7 +149,7 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
         }
         17 => Some(normalize(b, x)),
         18 => gather(b, x, size),
-        _ => layout(b, x),
+        _ => Some(layout(b, x)),
     }
 }
 
@@ -125,7 +160,7 @@ fn convolution(b: &mut Builder, x: usize) -> Option<usize> {
     let window = random_window(b, size)?;
     let groups = match b.random.index(3) {
         0 => channels,
-        1 if channels % 2 == 0 => 2,
+        1 if channels.is_multiple_of(2) => 2,
         _ => 1,
     };
     let outputs = groups * (1 + b.random.index(4) * b.random.index(4));
@@ -142,11 +177,26 @@ fn random_window(b: &mut Builder, size: [usize; 2]) -> Option<Window> {
     }
     // Smaller than the kernel, so that every window has a real position.
     for i in 0..4 {
-        pad[i] = if random.one_in(2) { 0 } else { pad[i].min(kernel[i % 2] - 1) };
+        pad[i] = if random.one_in(2) {
+            0
+        } else {
+            pad[i].min(kernel[i % 2] - 1)
+        };
     }
     let stride = [0; 2].map(|_: usize| 1 + random.index(3));
-    let dilation = [0; 2].map(|_: usize| if pad == [0; 4] { 1 + random.index(2) } else { 1 });
-    let window = Window { kernel, stride, pad, dilation };
+    let dilation = [0; 2].map(|_: usize| {
+        if pad == [0; 4] {
+            1 + random.index(2)
+        } else {
+            1
+        }
+    });
+    let window = Window {
+        kernel,
+        stride,
+        pad,
+        dilation,
+    };
     let fits = |i: usize| size[i] + pad[i] + pad[i + 2] > dilation[i] * (kernel[i] - 1);
     (fits(0) && fits(1)).then_some(window)
 }
@@ -182,7 +232,9 @@ fn broadcast_partner(b: &mut Builder, x: usize) -> usize {
     let axes: Vec<usize> = (0..shape.len()).filter(|_| b.random.one_in(2)).collect();
     let mut y = x;
     if !axes.is_empty() {
-        axes.iter().for_each(|&axis| shape[axis] = 1);
+        for &axis in &axes {
+            shape[axis] = 1;
+        }
         let range = b.range(x);
         y = b.node(Op::ReduceMax { axes }, &[x], &[], &shape, range);
     }
@@ -190,11 +242,11 @@ fn broadcast_partner(b: &mut Builder, x: usize) -> usize {
 }
 
 /// Attention of a sequence to itself, with or without transposed heads and a mask.
-fn attention(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
+fn attention(b: &mut Builder, x: usize, mask: usize) -> usize {
     let mut x = b.narrow(x, -127, 127);
     let shape = b.shape(x);
     let rank = shape.len();
-    let heads = shape[rank - 1] % 2 == 0 && rank == 2 && b.random.one_in(2);
+    let heads = shape[rank - 1].is_multiple_of(2) && rank == 2 && b.random.one_in(2);
     if heads {
         x = b.reshape(x, &[shape[0], 2, shape[1] / 2]);
         x = b.transpose(x, &[1, 0, 2]);
@@ -219,14 +271,20 @@ fn attention(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
         y = b.transpose(y, &[1, 0, 2]);
         y = b.reshape(y, &shape);
     }
-    Some(y)
+    y
 }
 
 fn normalize(b: &mut Builder, x: usize) -> usize {
     let e = b.narrow(x, 1, 200);
     let shape = b.shape(e);
     let [k1, k2] = [1 + b.random.index(8) as u32, b.random.index(8) as u32];
-    b.node(Op::Normalize { digits: [k1, k2] }, &[e], &[], &shape, (0, 1 << (k1 + k2)))
+    b.node(
+        Op::Normalize { digits: [k1, k2] },
+        &[e],
+        &[],
+        &shape,
+        (0, 1 << (k1 + k2)),
+    )
 }
 
 fn gather(b: &mut Builder, x: usize, size: usize) -> Option<usize> {
@@ -237,7 +295,9 @@ fn gather(b: &mut Builder, x: usize, size: usize) -> Option<usize> {
     let width = 1 + b.random.index(20);
     let mut shape = b.shape(ids);
     shape.push(width);
-    let rows: Vec<i16> = (0..10 * width).map(|_| b.random.value(-32768, 32767) as i16).collect();
+    let rows: Vec<i16> = (0..10 * width)
+        .map(|_| b.random.value(-32768, 32767) as i16)
+        .collect();
     let data = match b.random.index(3) {
         0 => ConstData::I8(rows.iter().map(|&w| w as i8).collect()),
         1 => ConstData::I16(rows.into()),
@@ -247,7 +307,7 @@ fn gather(b: &mut Builder, x: usize, size: usize) -> Option<usize> {
     (shape.len() <= 6).then(|| b.node(Op::Gather, &[ids], &[w], &shape, (-32_768_000, 32_767_000)))
 }
 
-fn layout(b: &mut Builder, x: usize) -> Option<usize> {
+fn layout(b: &mut Builder, x: usize) -> usize {
     let shape = b.shape(x);
     let rank = shape.len();
     let range = b.range(x);
@@ -260,19 +320,30 @@ fn layout(b: &mut Builder, x: usize) -> Option<usize> {
                 let j = b.random.index(rank);
                 perm.swap(i, j);
             }
-            Some(b.transpose(x, &perm))
+            b.transpose(x, &perm)
         }
         1 => {
             result[axis] *= 2;
             let op = Op::Concat { axis };
-            Some(b.node(op, &[x, x], &[], &result, range))
+            b.node(op, &[x, x], &[], &result, range)
         }
         2 => {
             let start = b.random.index(shape[axis]);
             let stop = start + 1 + b.random.index(shape[axis] - start);
             let step = 1 + b.random.index(3);
             result[axis] = (stop - start).div_ceil(step);
-            Some(b.node(Op::Slice { axis, start, stop, step }, &[x], &[], &result, range))
+            b.node(
+                Op::Slice {
+                    axis,
+                    start,
+                    stop,
+                    step,
+                },
+                &[x],
+                &[],
+                &result,
+                range,
+            )
         }
         3 => {
             let before: Vec<usize> = shape.iter().map(|_| b.random.index(3)).collect();
@@ -282,16 +353,37 @@ fn layout(b: &mut Builder, x: usize) -> Option<usize> {
             }
             let value = b.random.between(-40, 40) as i32;
             let range = (range.0.min(value.into()), range.1.max(value.into()));
-            Some(b.node(Op::Pad { before, after, value }, &[x], &[], &result, range))
+            b.node(
+                Op::Pad {
+                    before,
+                    after,
+                    value,
+                },
+                &[x],
+                &[],
+                &result,
+                range,
+            )
         }
         4 => {
             result.iter_mut().filter(|n| **n == 1).for_each(|n| *n = 3);
-            Some(b.node(Op::Expand { shape: result.clone() }, &[x], &[], &result, range))
+            b.node(
+                Op::Expand {
+                    shape: result.clone(),
+                },
+                &[x],
+                &[],
+                &result,
+                range,
+            )
         }
         _ => {
             // Two-dimensional and back: heads and sequences are split and merged like this.
-            let merged = vec![result[..axis].iter().product(), result[axis..].iter().product()];
-            Some(b.reshape(x, &merged))
+            let merged = vec![
+                result[..axis].iter().product(),
+                result[axis..].iter().product(),
+            ];
+            b.reshape(x, &merged)
         }
     }
 }
