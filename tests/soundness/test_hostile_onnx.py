@@ -439,7 +439,7 @@ def test_many_medium_constants_share_one_budget() -> None:
     for made in nodes[:60]:
         made.attribute.append(helper.make_attribute("value", value))
     with pytest.raises(CompileError) as caught:
-        load(build(nodes, [ints("s", 2**24)]).SerializeToString())
+        load(build(nodes, [ints("s", 2**20)]).SerializeToString())
     assert caught.value.check == "constant size"
 
 

@@ -52,17 +52,21 @@ def run_onnxruntime(
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    types = {item.name: item.type for item in session.get_inputs()}
-    names = [item.name for item in session.get_outputs()]
-    count = min(len(array) for array in samples.values())
-    results = []
-    for i in range(count):
-        feeds = {
-            name: samples[name][i].reshape(shapes[name]).astype(_dtype(kind))
-            for name, kind in types.items()
-        }
-        results.append(dict(zip(names, session.run(names, feeds), strict=True)))
+    try:
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        types = {item.name: item.type for item in session.get_inputs()}
+        names = [item.name for item in session.get_outputs()]
+        results = []
+        for i in range(min(len(array) for array in samples.values())):
+            feeds = {
+                name: samples[name][i].reshape(shapes[name]).astype(_dtype(kind))
+                for name, kind in types.items()
+            }
+            results.append(dict(zip(names, session.run(names, feeds), strict=True)))
+    except Exception as error:
+        raise CompileError(
+            f"ONNX Runtime cannot run the model: {error}", check="agreement with ONNX Runtime"
+        ) from error
     return results
 
 

@@ -175,7 +175,15 @@ _GROWING: dict[str, Callable[[Sequence[Array | None]], int]] = {
 class Budget:
     """Elements that folding may still produce for this model."""
 
-    left: int = 2 * MAX_ELEMENTS
+    left: int = MAX_ELEMENTS
+    beyond_operands: int = 2**25
+    """Elements beyond those of the operands: what a few bytes of model can ask for."""
+
+    def charge(self, size: int, operands: int) -> bool:
+        """Take the elements of one result; say whether that was allowed."""
+        self.left -= size
+        self.beyond_operands -= max(0, size - operands)
+        return self.left >= 0 and self.beyond_operands >= 0
 
 
 def _result_size(op: str, arrays: Sequence[Array | None]) -> int | None:
@@ -207,14 +215,12 @@ def fold(
         b.unsupported(f"the operands of a constant expression do not fit: {error}")
     if size is None:
         b.unsupported("this operator is not supported on constants")
-    if size > MAX_ELEMENTS or size > budget.left:
+    if not budget.charge(size, sum(a.size for a in arrays if a is not None)):
         raise CompileError(
-            f"constant folding would make {size} elements, more than {MAX_ELEMENTS} for one "
-            "tensor or for the whole model twice that",
+            f"constant folding would make {size} more elements, beyond the limit for one model",
             where=f"node {b.node_name!r}, op {b.node_op}",
             check="constant size",
         )
-    budget.left -= size
     bare = onnx.NodeProto()
     bare.CopyFrom(node)
     names = [f"i{i}" if name else "" for i, name in enumerate(node.input)]

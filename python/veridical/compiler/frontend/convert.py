@@ -14,7 +14,7 @@ import numpy as np
 from veridical.compiler.frontend import constants
 from veridical.compiler.frontend.builder import GraphBuilder, Lazy
 from veridical.compiler.frontend.external import type_name
-from veridical.compiler.frontend.types import FLOATS, INTEGERS, NARROW, infer_types
+from veridical.compiler.frontend.types import FLOATS, INTEGERS, NARROW, of_array, output_types
 from veridical.compiler.ir import FloatGraph, GraphInput
 from veridical.errors import CompileError
 
@@ -111,7 +111,7 @@ def convert(
     _guess_ranges(b, model, values)
     opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
     budget = constants.Budget()
-    walk = _Walk(b, opset, values, budget, infer_types(model), _read_names(model))
+    walk = _Walk(b, opset, values, budget, _input_types(model), _read_names(model))
     for node in model.graph.node:
         b.node_name = node.name or (node.output[0] if node.output else "")
         b.node_op = node.op_type
@@ -226,8 +226,12 @@ class _Walk:
     opset: int
     values: dict[str, Value]
     budget: constants.Budget
-    types: Mapping[str, str]
+    types: dict[str, str]
     read: frozenset[str]
+
+
+def _input_types(model: onnx.ModelProto) -> dict[str, str]:
+    return {p.name: type_name(p.type.tensor_type.elem_type) for p in model.graph.input}
 
 
 def _read_names(model: onnx.ModelProto) -> frozenset[str]:
@@ -242,7 +246,12 @@ def _convert_node(walk: _Walk, node: onnx.NodeProto) -> None:
     attrs = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     inputs = [values[name] if name else None for name in node.input]
     read = [i for i, name in enumerate(node.output) if name in walk.read]
-    types = [walk.types.get(name, "") for name in node.input]
+    types = [
+        of_array(v) if isinstance(v, np.ndarray) else walk.types.get(name, "")
+        for name, v in zip(node.input, inputs, strict=True)
+    ]
+    made = output_types(node.op_type, walk.opset, types, attrs, len(node.output))
+    walk.types.update(zip(node.output, made, strict=False))
     context = Context(
         b=b,
         op=node.op_type,
@@ -250,7 +259,7 @@ def _convert_node(walk: _Walk, node: onnx.NodeProto) -> None:
         inputs=inputs,
         attrs=attrs,
         output_count=max(read, default=0) + 1,
-        types=(*types, walk.types.get(node.output[0], "") if node.output else ""),
+        types=(*types, made[0] if made else ""),
     )
     static = [v for v in inputs if v is not None]
     if node.op_type in ("Shape", "Size") and not isinstance(static[0], np.ndarray):

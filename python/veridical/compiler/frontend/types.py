@@ -1,13 +1,19 @@
-"""Element types of every tensor, by ONNX's own inference."""
+"""Element types of tensors, from the schemas of their operators.
+
+ONNX's C++ inference would give them too, but a malformed attribute can abort the process in it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from veridical.compiler.frontend.external import type_name
-from veridical.errors import CompileError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
     import onnx
 
 FLOATS = frozenset(["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"])
@@ -20,36 +26,50 @@ NARROW: dict[str, tuple[int, int]] = {
     "UINT16": (0, 2**16 - 1),
 }
 INTEGERS = frozenset(["INT32", "INT64", "UINT32", "UINT64", *NARROW]) - {"BOOL"}
-#: Constants up to this size may decide a shape; larger ones are declared without their elements.
-_MAX_SHAPE_CONSTANT = 1024
 
 
-def infer_types(model: onnx.ModelProto) -> dict[str, str]:
-    """Return the element type of every tensor that ONNX's inference reaches, by name.
-
-    Raises:
-        CompileError: inference gives up on the model.
-    """
+@cache
+def _schema(op: str, opset: int) -> onnx.defs.OpSchema | None:
     import onnx
 
-    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    bare.graph.name = "types"
-    bare.graph.node.extend(model.graph.node)
-    bare.graph.output.extend(model.graph.output)
-    large = {t.name: t for t in model.graph.initializer if len(t.raw_data) > _MAX_SHAPE_CONSTANT}
-    bare.graph.initializer.extend(t for t in model.graph.initializer if t.name not in large)
-    bare.graph.input.extend(proto for proto in model.graph.input if proto.name not in large)
-    bare.graph.input.extend(
-        onnx.helper.make_tensor_value_info(t.name, t.data_type, list(t.dims))
-        for t in large.values()
-    )
     try:
-        inferred = onnx.shape_inference.infer_shapes(bare)
-    except onnx.shape_inference.InferenceError as error:
-        raise CompileError(
-            f"ONNX type inference rejects the model: {error}", check="types"
-        ) from error
-    found = {t.name: type_name(t.data_type) for t in model.graph.initializer}
-    for proto in [*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output]:
-        found.setdefault(proto.name, type_name(proto.type.tensor_type.elem_type))
+        return onnx.defs.get_schema(op, opset)
+    except onnx.defs.SchemaError:
+        return None  # an operator of ONNX Runtime
+
+
+def of_array(array: np.ndarray[Any, Any]) -> str:
+    """Return ONNX's name of an array's element type; empty if it has none."""
+    import onnx
+
+    try:
+        return type_name(onnx.helper.np_dtype_to_tensor_dtype(array.dtype))
+    except (KeyError, ValueError):
+        return ""
+
+
+def output_types(
+    op: str, opset: int, inputs: Sequence[str], attrs: Mapping[str, Any], count: int
+) -> list[str]:
+    """Return the element types of a node's outputs, empty where the schema leaves them open."""
+    if op == "Cast":
+        return [type_name(attrs["to"])] if "to" in attrs else [""]
+    schema = _schema(op, opset)
+    if schema is None:
+        return [inputs[0]] * count
+    bound: dict[str, str] = {}
+    for i, kind in enumerate(inputs):
+        if schema.inputs and kind:
+            bound.setdefault(schema.inputs[min(i, len(schema.inputs) - 1)].type_str, kind)
+    only = {
+        constraint.type_param_str: constraint.allowed_type_strs[0]
+        for constraint in schema.type_constraints
+        if len(constraint.allowed_type_strs) == 1
+    }
+    found = []
+    for i in range(count):
+        formal = schema.outputs[min(i, len(schema.outputs) - 1)].type_str
+        named = only.get(formal, formal)
+        concrete = named.removeprefix("tensor(").removesuffix(")").upper() if "(" in named else ""
+        found.append(bound.get(formal, concrete))
     return found

@@ -48,3 +48,10 @@ def test_tolerance_is_an_argument() -> None:
     with pytest.raises(CompileError):
         check_against_onnxruntime(graph, data(), SAMPLES)
     assert check_against_onnxruntime(graph, data(), SAMPLES, tolerance=0.1)
+
+
+def test_model_that_onnx_runtime_refuses_is_named() -> None:
+    graph = import_model(data()).graph
+    with pytest.raises(CompileError, match="cannot run the model") as caught:
+        check_against_onnxruntime(graph, data(), {"other": np.zeros((1, 3))})
+    assert caught.value.check == "agreement with ONNX Runtime"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 from veridical.compiler.evaluate import FloatEvaluator
-from veridical.compiler.frontend import import_model
+from veridical.compiler.frontend import import_model, load, supported_operators
 from veridical.errors import CompileError
 
 NEWEST = 23
@@ -70,16 +72,24 @@ def compare(found: dict[str, Any], expected: dict[str, Any]) -> str:
     return "agreed"
 
 
+@pytest.fixture(scope="module")
+def cases() -> list[Any]:
+    """Return ONNX's cases that are about numbers and have a data set."""
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [case for case in collect_testcases(None) if case.data_sets]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore")
-def test_onnx_node_cases_agree_or_are_rejected() -> None:
-    from onnx.backend.test.case.node import collect_testcases
-
+def test_onnx_node_cases_agree_or_are_rejected(cases: list[Any]) -> None:
     counts: Counter[str] = Counter()
     wrong = {}
-    for case in collect_testcases(None):
-        if any(word in case.name for word in OUTSIDE) or not case.data_sets:
+    for case in cases:
+        if any(word in case.name for word in OUTSIDE):
             continue
         result = outcome(case)
         if result not in ("agreed", "rejected", "no tensors"):
@@ -87,3 +97,30 @@ def test_onnx_node_cases_agree_or_are_rejected() -> None:
         counts[result] += 1
     assert wrong == {}
     assert counts["agreed"] >= 800
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_mutants_of_onnx_node_cases_raise_named_errors_only(cases: list[Any]) -> None:
+    seed, count = 20261122, 5000
+    random = Random(seed)  # noqa: S311 - a seeded campaign, no secret
+    models = []
+    for case in cases:
+        model = onnx.ModelProto()
+        model.CopyFrom(case.model)
+        if {node.op_type for node in model.graph.node} <= set(supported_operators()):
+            for entry in model.opset_import:
+                entry.version = min(entry.version, NEWEST)
+            models.append(model.SerializeToString())
+    outcomes: Counter[str] = Counter()
+    for _ in range(count):
+        mutant = bytearray(random.choice(models))
+        for _ in range(random.choice((1, 1, 2, 3))):
+            mutant[random.randrange(len(mutant))] = random.choice((0, 1, 2, 127, 128, 255))
+        try:
+            load(bytes(mutant))
+            outcomes["loaded"] += 1
+        except CompileError as error:
+            assert error.check, (seed, error)  # noqa: PT017 - every rejection has a stable name
+            outcomes[error.check] += 1
+    assert len(outcomes) > 8, outcomes
