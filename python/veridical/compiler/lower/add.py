@@ -28,6 +28,10 @@ def affine(low: Lowering, node: FloatNode) -> None:
     """Keep `gain * x + offset` waiting for a consumer; a bare scalar becomes part of the value."""
     gain, offset = node.params["gain"], node.params["offset"]
     value = low.emitted(node.inputs[0])
+    if node.output in low.graph.integers:  # a constant mask: gain 0, offset 0 or 1
+        waiting = replace(value, gain=Fraction(1), factor=gain, offset=offset)
+        low.values[node.output] = Value(tensor=low.emit_affine(waiting, 0, node.output), exponent=0)
+        return
     if gain.size >= 1 and np.all(gain == gain.flat[0]) and not offset.any() and gain.flat[0] != 0:
         factor = Fraction(float(gain.flat[0]))
         low.values[node.output] = replace(value, gain=value.gain * factor)
