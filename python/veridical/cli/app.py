@@ -21,6 +21,8 @@ from veridical.cli.exit_codes import ExitCode, exit_code_of
 
 __all__ = ["COMMANDS", "main", "make_app"]
 
+#: Packages of the extra `compile`; a base install verifies and runs without them.
+EXTRA: Final = frozenset({"matplotlib", "mpmath", "onnx", "onnxruntime", "onnxslim"})
 #: Name of each subcommand, where its function is, and what the list of commands says of it.
 COMMANDS: Final = {
     "compile": ("veridical.cli.compile:compile_", "Compile an ONNX model into a program."),
@@ -75,6 +77,11 @@ def run(arguments: Sequence[str]) -> ExitCode:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.INTERNAL
     except Exception as defect:  # noqa: BLE001 - a defect must not look like a verdict
+        if isinstance(defect, ModuleNotFoundError) and defect.name in EXTRA:
+            message = f"this command needs the package {defect.name}, which is not installed"
+            advice = "Install the extra: veridical[compile]."
+            print_error(errors.InputError(message, advice=advice), is_json=is_json)
+            return ExitCode.USAGE
         if os.environ.get("VERIDICAL_TRACEBACK"):
             traceback.print_exc()
         message = f"{type(defect).__name__}: {defect}"
