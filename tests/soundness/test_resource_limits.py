@@ -54,7 +54,7 @@ print(json.dumps({"seconds": seconds, "bytes": peak() - before, "verdict": repor
 
 def measure(path: Path, how: str = "path") -> dict[str, Any]:
     best: dict[str, Any] = {}
-    for _ in range(3):  # other processes share the machine; the least disturbed run counts
+    for _ in range(5):  # other processes share the machine; the least disturbed run counts
         run = subprocess.run(
             [sys.executable, "-c", PROBE, str(path), how],
             cwd=ROOT,
