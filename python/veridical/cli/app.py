@@ -22,7 +22,7 @@ from veridical.cli.exit_codes import ExitCode, exit_code_of
 __all__ = ["COMMANDS", "main", "make_app"]
 
 #: Packages of the extra `compile`; a base install verifies and runs without them.
-EXTRA: Final = frozenset({"matplotlib", "mpmath", "onnx", "onnxruntime", "onnxslim"})
+EXTRA: Final = frozenset({"matplotlib", "mpmath", "onnx", "onnxruntime"})
 #: Name of each subcommand, where its function is, and what the list of commands says of it.
 COMMANDS: Final = {
     "compile": ("veridical.cli.compile:compile_", "Compile an ONNX model into a program."),

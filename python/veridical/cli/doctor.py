@@ -16,7 +16,7 @@ from veridical.cli.exit_codes import ExitCode
 __all__ = ["doctor"]
 
 _BASE: Final = ("numpy", "cryptography", "securesystemslib", "safetensors", "rich", "cyclopts")
-_COMPILE: Final = ("onnx", "onnxruntime", "onnxslim", "mpmath", "matplotlib")
+_COMPILE: Final = ("onnx", "onnxruntime", "mpmath", "matplotlib")
 _ISAS: Final = ("avx512", "avx2", "portable")
 
 

@@ -16,7 +16,7 @@ import sys
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"onnx", "onnxruntime", "onnxslim", "mpmath", "matplotlib"}:
+        if name.partition(".")[0] in {"onnx", "onnxruntime", "mpmath", "matplotlib"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Hidden())
