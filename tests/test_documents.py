@@ -200,6 +200,15 @@ def test_files_that_error_messages_point_to_exist() -> None:
     assert not missing, "\n".join(sorted(missing))
 
 
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "spec" / "decisions"
+    pages = {path.name for path in folder.glob("[0-9]*.md")} - {"0000-template.md"}
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\d{4})\]\((\S+)\)", index, flags=re.MULTILINE)
+    assert {file for _, file in rows} == pages
+    assert all(file.startswith(f"{number}-") for number, file in rows)
+
+
 def text_files() -> list[tuple[str, str]]:
     """Return (label, content) of every text file but this one, which names what it refuses."""
     here = "tests/test_documents.py"

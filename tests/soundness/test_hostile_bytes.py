@@ -28,7 +28,10 @@ from veridical.receipt.canonical import MAX_INTEGER
 from veridical.verifier import explain, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from veridical.receipt.canonical import Value
+    from veridical.verifier.checks import Check
 
 pytestmark = pytest.mark.timeout(1800 if FULL_CAMPAIGN else 60)
 
@@ -76,11 +79,19 @@ def changed(document: Any, path: tuple[Any, ...], value: Value) -> Any:
     return document
 
 
+def results(checks: Iterable[Check]) -> list[tuple[object, ...]]:
+    """Return what checks say; two errors of one kind and message are not the same object."""
+    return [
+        (check.number, check.status, check.detail, check.envelope, type(check.error))
+        for check in checks
+    ]
+
+
 def judge(untrusted: bytes) -> None:
     """Fail if anything but a verdict comes back, or if the three entries disagree."""
     report = explain(untrusted, STRICT, **GIVEN)
     if report.error is None:
-        assert verify(untrusted, STRICT, **GIVEN).checks == report.checks
+        assert results(verify(untrusted, STRICT, **GIVEN).checks) == results(report.checks)
     else:
         with pytest.raises(type(report.error)):
             verify(untrusted, STRICT, **GIVEN)
