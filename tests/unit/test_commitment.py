@@ -214,3 +214,17 @@ def test_a_true_that_is_not_one_is_written_as_one() -> None:
 def test_a_name_that_is_no_text_is_refused() -> None:
     with pytest.raises(InputError, match="printable"):
         tensors_to_bytes({"\ud800": np.zeros(1)})
+
+
+def test_the_highest_rank_and_the_longest_name_are_committed_to() -> None:
+    tensors = {"n" * 128: np.zeros((1,) * 9, np.int8)}
+    assert tensors_from_bytes(tensors_to_bytes(tensors))["n" * 128].ndim == 9
+    with pytest.raises(InputError, match="printable"):
+        tensors_to_bytes({"n" * 129: np.zeros(1)})
+
+
+def test_the_largest_number_of_tensors_is_read_back() -> None:
+    tensors = {f"t{i:03}": np.zeros(1, np.int8) for i in range(256)}
+    assert len(tensors_from_bytes(tensors_to_bytes(tensors))) == 256
+    with pytest.raises(InputError, match="1 to 256"):
+        tensors_to_bytes({**tensors, "u": np.zeros(1, np.int8)})

@@ -154,3 +154,8 @@ def test_a_receipt_without_reveals_is_the_same_receipt() -> None:
     receipt = toy_receipt(private=True, reveal=True)
     assert replace(receipt, reveals={}) == receipt.without_reveals()
     assert isinstance(receipt.without_reveals(), Receipt)
+
+
+def test_the_longest_nonce_is_issued_and_read_back() -> None:
+    receipt = issue(toy_run(), signer=SIGNER, nonce="n" * 256, issued_at=0)
+    assert Receipt.from_bytes(receipt.to_bytes()).statement.request_id == "n" * 256
