@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from veridical.compiler.ranges import Range
 
+_MAX_DECODE_SHIFT = 96
 _DTYPES = (("i8", np.int8), ("i16", np.int16), ("i32", np.int32))
 
 
@@ -109,6 +110,13 @@ class ProgramBuilder:
 
     def add_output(self, name: str, tensor: int, *, mul: int, shift: int) -> None:
         """Publish a tensor under `name` with its decoding."""
+        if abs(shift) > _MAX_DECODE_SHIFT:
+            raise CompileError(
+                f"output {name!r} has steps of {mul} / 2^{shift}, which no decoding can name",
+                where=name,
+                check="decode",
+                advice="Scale the output in the model: its values are extremely large or small.",
+            )
         decode = {"mul": mul, "shift": shift}
         self.outputs.append({"decode": decode, "name": name, "tensor": tensor})
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Samples: TypeAlias = "Mapping[str, NDArray[np.generic]] | NDArray[np.generic]"
 
+_FLOAT32_EPSILON = 2.0**-24
 _CHUNK_ELEMENTS = 2**21
 """Elements of the largest tensor in one pass: bounds the memory of a pass to a few hundred MB."""
 
@@ -83,11 +84,13 @@ class Spread:
     high: float
     rms: float
     """Root mean square."""
+    noise: float = 0.0
+    """Magnitude below which values are rounding errors of the float model (a sum that cancels)."""
 
     @property
     def reach(self) -> float:
-        """Greatest magnitude, never zero."""
-        return max(-self.low, self.high, 1e-12)
+        """Greatest magnitude; what is always zero counts as one, so that its step is ordinary."""
+        return max(-self.low, self.high, self.noise) or 1.0
 
     @property
     def crest(self) -> float:
@@ -121,9 +124,24 @@ def calibrate(
                 squares[name] = squares.get(name, 0.0) + float(np.dot(flat, flat))
                 sizes[name] = sizes.get(name, 0) + flat.size
             advance(len(next(iter(part.values()))))
+    noise = _noise(graph, ranges)
     return {
-        name: Spread(*ranges[name], (squares[name] / sizes[name]) ** 0.5)
+        name: Spread(*ranges[name], (squares[name] / sizes[name]) ** 0.5, noise.get(name, 0.0))
         if name in ranges
         else Spread(0.0, 0.0, 0.0)
         for name in graph.shapes
     }
+
+
+def _noise(graph: FloatGraph, ranges: dict[str, tuple[float, float]]) -> dict[str, float]:
+    """Return the rounding error of every sum: its terms are float32 in the model."""
+    noise = {}
+    for node in graph.nodes:
+        if node.op == "Add":
+            terms = zip(node.attrs["coeff"], node.inputs, strict=True)
+            reach = max(
+                abs(coefficient) * max(map(abs, ranges.get(name, (0.0, 0.0))))
+                for coefficient, name in terms
+            )
+            noise[node.output] = reach * _FLOAT32_EPSILON
+    return noise

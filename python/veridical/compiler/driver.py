@@ -15,6 +15,7 @@ from veridical.compiler import frontend, report, rewrite
 from veridical.compiler.calibrate import Samples, as_mapping
 from veridical.compiler.lower import lower
 from veridical.compiler.precision import parse
+from veridical.errors import CompileError
 from veridical.program import Program
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def compile_model(
     agreements, outputs, saturated, elements = report.measure(
         program, graph, low, ids, chosen, progress=progress
     )
+    _check_accuracy(graph, outputs)
     tables = [c for c, info in zip(builder.consts, builder.const_info, strict=True)
               if info["kind"] == "table"]  # fmt: skip
     weights = [c for c, info in zip(builder.consts, builder.const_info, strict=True)
@@ -135,6 +137,26 @@ def compile(  # noqa: A001  (the public verb of the package)
         closed=closed,
         progress=progress,
     ).program
+
+
+def _check_accuracy(graph: FloatGraph, outputs: Mapping[str, report.Agreement]) -> None:
+    """Refuse a program that has nothing to do with its model.
+
+    Raises:
+        CompileError: an output is off by half its magnitude and points elsewhere.
+    """
+    tensors = dict(graph.outputs)
+    for name, figures in outputs.items():
+        is_lost = figures.max_error > 0.5 * figures.reach and figures.cosine < 0.5  # noqa: PLR2004
+        if tensors[name] not in graph.integers and is_lost:
+            raise CompileError(
+                f"output {name!r} of the integer program has nothing to do with the model: error "
+                f"{figures.max_error:.3g} of {figures.reach:.3g}, cosine {figures.cosine:.2f}",
+                where=name,
+                check="accuracy",
+                advice="Bring inputs, weights and outputs near 1, and calibrate on samples like "
+                "those that will be asked.",
+            )
 
 
 def _dims_of(samples: Samples) -> dict[str, int]:

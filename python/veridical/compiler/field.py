@@ -11,10 +11,14 @@ P = 2**31 - 2**24 + 1
 """KoalaBear prime: the field a proof works in."""
 M = (P - 1) // 2
 """Greatest magnitude that any tensor may reach (no-wrap rule)."""
+REQUANTISABLE = M - 2**16
+"""Greatest magnitude that a table can still index: `rows * 2^shift <= p` at the widest shift."""
 SHIFTABLE = 2**29 - 2**16
 """Greatest magnitude of a tensor that a `shift` may still take: `2^w 2^shift <= p`."""
 ORDERABLE_SPAN = P - 2**30
 """Widest range whose elements can be compared: its span plus the next power of two is within p."""
+ROOMY = ORDERABLE_SPAN // 2
+"""Greatest magnitude of a tensor that any op can take: compared, shifted, or a table index."""
 NARROW_LOW, NARROW_HIGH = -(2**15), 2**15 - 1
 """Range of operands of multiply-accumulate ops."""
 MAX_TABLE_ROWS = 65536

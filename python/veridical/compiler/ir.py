@@ -29,7 +29,8 @@ of the ONNX graph at batch size 1, leading axes included: an item of a program k
 | Slice        | x          |                                   | axis, start, stop, step        |
 | Pad          | x          |                                   | before, after, value           |
 
-`pad` is (top, left, bottom, right). Broadcasting (Add, Mul, Affine, mask of Softmax): equal rank, each dimension equal or 1.
+`pad` is (top, left, bottom, right). Broadcasting (Add, Mul, Affine, mask of Softmax): equal rank,
+each dimension equal or 1.
 """
 
 from __future__ import annotations

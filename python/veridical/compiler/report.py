@@ -36,6 +36,8 @@ class Agreement:
     cosine: float
     """Mean over samples of the cosine of the flattened tensors."""
     min_cosine: float
+    reach: float
+    """Greatest magnitude of the float values: what the errors are to be compared with."""
     top1: float | None = None
     """Share of rows with the same argmax; None for tensors without rows of at least two."""
 
@@ -98,6 +100,7 @@ class _Tally:
     max_error: float = 0.0
     total: float = 0.0
     count: int = 0
+    reach: float = 0.0
     cosines: list[float] = field(default_factory=list)
     rows: int = 0
     same: int = 0
@@ -108,6 +111,7 @@ class _Tally:
         self.max_error = max(self.max_error, float(error.max()))
         self.total += float(error.sum())
         self.count += error.size
+        self.reach = max(self.reach, float(np.abs(expected).max()))
         left, right = (array.reshape(len(array), -1) for array in (measured, expected))
         dots = np.einsum("ij,ij->i", left, right)
         norms = np.sqrt(np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right))
@@ -125,6 +129,7 @@ class _Tally:
             mean_error=self.total / max(self.count, 1),
             cosine=float(np.mean(self.cosines)),
             min_cosine=float(np.min(self.cosines)),
+            reach=self.reach,
             top1=self.same / self.rows if self.rows else None,
         )
 

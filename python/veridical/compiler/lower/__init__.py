@@ -102,7 +102,7 @@ def _add_input(
         least, greatest = input_ranges[entry.name]
     least, greatest = min(0.0, least), max(0.0, greatest)
     bits = low.operand_bits(entry.name)
-    exponent = low.fit_exponent(max(-least, greatest, 1e-12), bits)
+    exponent = low.fit_exponent(max(-least, greatest), bits)
     top = (1 << bits) - 1
     bounds = (
         max(-top - 1, floor(least * 2.0**exponent)),

@@ -11,9 +11,8 @@ import numpy as np
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
 from veridical.compiler import ranges
-from veridical.compiler.lower.requantise import requantise
+from veridical.compiler.lower.requantise import coarsen, requantise
 from veridical.compiler.lower.value import Value
-from veridical.errors import CompileError
 
 if TYPE_CHECKING:
     from veridical.compiler.ir import FloatNode
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from veridical.compiler.ranges import Range
 
 _MAX_COEFFICIENT_BITS = 24
-_MAX_SHIFT = 16
 
 
 def affine(low: Lowering, node: FloatNode) -> None:
@@ -36,6 +34,9 @@ def affine(low: Lowering, node: FloatNode) -> None:
         factor = Fraction(float(gain.flat[0]))
         low.values[node.output] = replace(value, gain=value.gain * factor)
         return
+    if np.any(gain != gain.flat[0]) and not low.tensor(value).is_narrow:
+        # Gain and operand share the 30 bits of the product.
+        value = low.narrow(node.inputs[0], 15)
     low.values[node.output] = replace(value, factor=gain, offset=offset)
 
 
@@ -51,6 +52,8 @@ def _operand(low: Lowering, name: str, coefficient: float) -> tuple[Value, int]:
     """Return an operand as `sign * 2^k * value` with gain 1: the value and the sign."""
     sign = -1 if coefficient < 0 else 1
     value = low.values[name]
+    if value.slope is not None and not low.tensor(value).is_narrow:
+        value = low.emitted(name)
     if value.factor is not None and value.offset is not None:
         scale = abs(coefficient)
         return replace(value, factor=value.factor * scale, offset=value.offset * scale), sign
@@ -61,7 +64,8 @@ def _operand(low: Lowering, name: str, coefficient: float) -> tuple[Value, int]:
         return replace(value, gain=Fraction(1), exponent=value.exponent - _log2(factor)), sign
     bare = replace(value, gain=Fraction(1))
     reach = low.inner_reach(name, value) * abs(coefficient)
-    scaled = requantise(low, name, bare, ex.scaled(factor), bits=15, reach=reach)
+    scaled = requantise(low, name, bare, ex.scaled(factor), bits=15, reach=reach,
+                        gain=value.gain)  # fmt: skip
     return scaled, sign
 
 
@@ -94,30 +98,27 @@ def add(low: Lowering, node: FloatNode) -> None:
         )
         fits = bounds[0] >= -limit and bounds[1] <= limit
         each = all(
-            c.bit_length() <= _MAX_COEFFICIENT_BITS and max(-r[0], r[1]) <= modulus.M
+            c.bit_length() <= _MAX_COEFFICIENT_BITS and max(-r[0], r[1]) <= modulus.REQUANTISABLE
             for c, r in parts
         )
         if fits and each:
             break
         exponent -= 1
     operands, coefficients = [], []
-    for (value, sign), (coefficient, part) in zip(terms, parts, strict=True):
+    for (value, sign), (coefficient, _) in zip(terms, parts, strict=True):
         if value.factor is not None:
             operands.append(low.emit_affine(value, exponent, node.output))
+            coefficients.append(sign * coefficient)
         elif value.exponent > exponent:
-            shift = value.exponent - exponent
-            if shift > _MAX_SHIFT:
-                msg = f"{node.source or node.output}: operands of a sum differ by 2^{shift} in step"
-                raise CompileError(msg)
-            shape = low.tensor(value).shape
-            operands.append(
-                low.builder.emit(
-                    "shift", [value.tensor], shape, part, shift=shift, source=node.output
-                )
-            )
+            coarse = coarsen(low, node.output, value, value.exponent - exponent)
+            operands.append(coarse.tensor)
+            coefficients.append(sign << (exponent - coarse.exponent))
         else:
             operands.append(value.tensor)
-        coefficients.append(sign * coefficient)
+            coefficients.append(sign * coefficient)
+    bounds = ranges.scaled_sum(
+        [(c, low.builder.tensors[t].range) for c, t in zip(coefficients, operands, strict=True)]
+    )
     emitted = low.builder.emit(
         "add",
         operands,

@@ -7,6 +7,7 @@ next table, weight or decoding to absorb it. An `Affine` whose consumer can abso
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import floor, log2
@@ -16,9 +17,10 @@ import numpy as np
 
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
-from veridical.compiler.lower.requantise import requantise
+from veridical.compiler.lower.requantise import coarsen, requantise
 from veridical.compiler.lower.value import Value
 from veridical.compiler.tables import TablePool
+from veridical.errors import CompileError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
 
 LAYOUT: Final = frozenset({"Reshape", "Transpose", "Expand", "Concat", "Slice", "Pad"})
 _MULTIPLY: Final = frozenset({"Linear", "Conv", "MatMul", "Mul", "WeightedMean"})
+_EXPONENT_LIMIT: Final = 80
 _SMALL_PRODUCTS: Final = 8
 _NUMERATOR_BITS: Final = 10
-_LOG_M: Final = log2(modulus.M)
+_LOG_M: Final = log2(modulus.REQUANTISABLE)
 _LOG_P: Final = log2(modulus.P)
 
 
@@ -88,7 +91,7 @@ class Lowering:
         if value is None:
             return None
         if value.factor is not None:
-            exponent = self.affine_exponent(value, limit=modulus.M)
+            exponent = self.affine_exponent(value)
             return self.affine_range(value, exponent)[1] * 2.0**-exponent
         low, high = self.tensor(value).range
         return float(max(-low, high) * abs(value.gain)) * 2.0**-value.exponent
@@ -146,7 +149,7 @@ class Lowering:
         """Return the bound of a sum: what a later sum may have to shift stays below half."""
         users = self.final_consumers(node.output)
         again = any(user.op in ("Add", "MaxPool") for user in users)
-        return modulus.SHIFTABLE if again else modulus.M
+        return modulus.SHIFTABLE if again else modulus.REQUANTISABLE
 
     def softmax_of(self, name: str) -> FloatNode | None:
         """Return the Softmax that a tensor feeds, through layout and nothing else."""
@@ -193,13 +196,22 @@ class Lowering:
 
     def fit_exponent(self, reach: float, bits: int) -> int:
         """Return the finest exponent at which `reach` fits `bits` magnitude bits."""
-        return max(-40, min(60, floor(bits - log2(max(reach, 1e-12)) + 1e-9)))
+        if reach <= 0.0:
+            return bits
+        if reach > 2.0 ** (bits + _EXPONENT_LIMIT):
+            raise CompileError(
+                f"values of magnitude {reach:.3g} are beyond what steps can name",
+                check="range",
+                advice="Scale the model or its inputs: ordinary values are near 1.",
+            )
+        return max(-_EXPONENT_LIMIT, min(_EXPONENT_LIMIT, floor(bits - log2(reach) + 1e-9)))
 
     def inner_reach(self, name: str, value: Value) -> float:
         """Return the magnitude that a requantised tensor has to cover."""
         low, high = self.tensor(value).range
         worst = float(max(abs(low), abs(high)) * abs(value.gain)) * 2.0**-value.exponent
-        return min(self.reach(name) * self.margin, max(worst, 1e-12))
+        seen = self.reach(name) * self.margin
+        return min(seen, worst) if worst > 0.0 else seen
 
     def narrow(self, name: str, bits: int) -> Value:
         """Return the named tensor as an operand with at most `bits` magnitude bits."""
@@ -212,7 +224,9 @@ class Lowering:
             # The gain stays outside: requantisation does not see it.
             bare = replace(value, gain=Fraction(1))
             reach = self.inner_reach(name, value) / float(abs(value.gain))
-            result = requantise(self, name, bare, ex.identity(), bits=bits, reach=reach)
+            result = requantise(
+                self, name, bare, ex.identity(), bits=bits, reach=reach, gain=value.gain
+            )
             self._narrowed[key] = replace(result, gain=value.gain)
         return self._narrowed[key]
 
@@ -238,16 +252,55 @@ class Lowering:
         value = self.values[name]
         if value.factor is None or value.offset is None:
             return value
-        exponent = self.affine_exponent(value, limit=modulus.M)
-        tensor = self.emit_affine(value, exponent, name)
-        result = Value(tensor=tensor, exponent=exponent)
+        slope = value.slope
+        if slope is None:
+            exponent = self.affine_exponent(value)
+            tensor = self.emit_affine(value, exponent, name)
+            result = Value(tensor=tensor, exponent=exponent)
+        else:
+            result = self._emit_offset(value, slope, name)
         self.values[name] = result
         return result
 
-    def affine_exponent(self, value: Value, *, limit: int) -> int:
-        """Return the finest exponent at which a waiting affine map stays within `limit`."""
-        exponent = value.exponent + 14
-        while self.affine_range(value, exponent)[1] > limit:
+    def _emit_offset(self, value: Value, slope: Fraction, name: str) -> Value:
+        """Emit `x + offset / slope` at the finest step that every op can take; `slope` waits."""
+        assert value.offset is not None  # noqa: S101  (the caller saw it)
+        gain = value.gain * slope
+        bare = value.offset / float(gain)
+        base = replace(value, gain=gain, factor=None, offset=None)
+        low, high = self.tensor(base).range
+        finer = min(14, 30 - max(1, -low, high).bit_length())
+        while True:
+            offset = np.floor(bare * 2.0 ** (base.exponent + finer) + 0.5)
+            ends = [math.ldexp(end, finer) for end in (low, high)]
+            if max(ends[1] + offset.max(), -ends[0] - offset.min()) <= modulus.ROOMY - 1:
+                break
+            finer -= 1
+        if finer < 0:
+            base = coarsen(self, name, base, -finer)
+            offset = np.floor(bare * 2.0**base.exponent + 0.5)
+        whole, factor = offset.astype(np.int64), 1 << max(0, finer)
+        low, high = (end * factor for end in self.tensor(base).range)
+        bounds = (low + int(whole.min()), high + int(whole.max()))
+        shape = self.tensor(base).shape
+        consts = [
+            self.builder.add_const(np.full((1,) * len(shape), factor, np.int64), "weight"),
+            self.builder.add_const(whole, "weight"),
+        ]
+        tensor = self.builder.emit(
+            "affine", [base.tensor], shape, bounds, consts=consts, source=name
+        )
+        return replace(base, tensor=tensor, exponent=base.exponent + max(0, finer))
+
+    def affine_exponent(self, value: Value) -> int:
+        """Return the finest exponent at which every op can take a waiting affine map."""
+        assert value.factor is not None  # noqa: S101  (callers hold a waiting map)
+        assert value.offset is not None  # noqa: S101
+        low, high = self.tensor(value).range
+        slope = float(np.abs(value.factor).max() * abs(value.gain)) * 2.0**-value.exponent
+        reach = slope * max(-low, high) + float(np.abs(value.offset).max())
+        exponent = min(value.exponent + 14, self.fit_exponent(reach, 30))
+        while self.affine_range(value, exponent)[1] > modulus.ROOMY:
             exponent -= 1
         return exponent
 

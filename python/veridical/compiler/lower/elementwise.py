@@ -34,10 +34,11 @@ def unary(low: Lowering, node: FloatNode) -> None:
         image = np.abs(function.evaluate(points))
     finite = image[np.isfinite(image)]
     worst = float(finite.max()) if finite.size else low.reach(node.output)
-    reach = min(low.reach(node.output) * low.margin, max(worst, 1e-12))
+    reach = low.reach(node.output) * low.margin
+    reach = min(reach, worst) if worst > 0.0 else reach
     if not low.wants_narrow(node.output) and low.precision.activation_bits >= 15:  # noqa: PLR2004
         # Nothing multiplies the result: it may be wide, so it need not saturate.
-        bits, reach = _WIDE_BITS, max(worst, 1e-12)
+        bits, reach = _WIDE_BITS, max(worst, 0.0)
     low.values[node.output] = requantise(low, name, value, function, bits=bits, reach=reach)
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
 from veridical.compiler import ranges
-from veridical.compiler.lower.requantise import requantise
-from veridical.compiler.lower.value import Value
+from veridical.compiler.lower.requantise import coarsen, requantise
 from veridical.errors import CompileError
 
 if TYPE_CHECKING:
     from veridical.compiler.ir import FloatNode
     from veridical.compiler.lower.context import Lowering
+    from veridical.compiler.lower.value import Value
 
 
 def _operand(low: Lowering, node: FloatNode) -> Value:
@@ -47,8 +47,9 @@ def layout(low: Lowering, node: FloatNode) -> None:
             if attributes["axis"] == len(tensor.shape) - 1:
                 row_norm = None
         case "Pad":
-            fill = float(node.attrs.get("value", 0.0)) * 2.0**value.exponent / float(value.gain)
-            fill = max(-modulus.M, min(modulus.M, floor(fill + 0.5)))
+            value, fill = _filled(low, node, value)
+            tensor = low.tensor(value)
+            bounds = tensor.range
             attributes.update(
                 before=list(node.attrs["before"]), after=list(node.attrs["after"]), value=fill
             )
@@ -69,6 +70,16 @@ def layout(low: Lowering, node: FloatNode) -> None:
         **attributes,
     )
     low.values[node.output] = replace(value, tensor=emitted)
+
+
+def _filled(low: Lowering, node: FloatNode, value: Value) -> tuple[Value, int]:
+    """Return the operand of a Pad and the integer that fills it, at a step that has room for it."""
+    name = node.inputs[0]
+    fill = float(node.attrs.get("value", 0.0))
+    if abs(fill) * 2.0**value.exponent > float(abs(value.gain)) * modulus.ROOMY:
+        reach = max(low.inner_reach(name, value), abs(fill))
+        value = requantise(low, name, value, ex.identity(), bits=15, reach=reach)
+    return value, floor(fill * 2.0**value.exponent / float(value.gain) + 0.5)
 
 
 def concat(low: Lowering, node: FloatNode) -> None:
@@ -112,15 +123,5 @@ def _aligned(low: Lowering, node: FloatNode) -> list[Value]:
         if shift == 0:
             result.append(value)
             continue
-        tensor = low.tensor(value)
-        low_end, high_end = (modulus.shift_round(end, shift) for end in tensor.range)
-        emitted = low.builder.emit(
-            "shift",
-            [value.tensor],
-            tensor.shape,
-            (low_end, high_end),
-            shift=shift,
-            source=node.output,
-        )
-        result.append(Value(tensor=emitted, exponent=target))
+        result.append(coarsen(low, node.output, value, shift))
     return result

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SOFTMAX_LIMIT = modulus.M // 2 - 2**15
 """Logits: spread plus exponential table stay within p (spec/v1/program.md, section 4.9)."""
 _LEAST_OPERAND_BITS = 7
+_MAX_EXPONENT = 90
+_NEGLIGIBLE = 2.0**-10
+_CONSTANT = 2.0**-20
 
 
 def linear(low: Lowering, node: FloatNode) -> None:
@@ -91,7 +94,7 @@ def _quantise(
     limit, beside, is_free = _limit(low, node)
     row_norm = low.tensor(value).row_norm if node.op == "Linear" else None
     top = (1 << bits) - 1
-    scale = 2.0 ** low.fit_exponent(reach, bits)
+    scale = 2.0 ** min(low.fit_exponent(reach, bits), _MAX_EXPONENT - value.exponent)
     if is_free and reach > 0:
         scale = top / reach
     while True:
@@ -108,7 +111,9 @@ def _quantise(
         else:
             scale *= 2.0 ** -max(1, ceil(log2(magnitude / limit)) - 1)
     width = int(np.abs(w).max()).bit_length()
-    if width < low.precision.minimum_weight_bits and reach > 0:
+    if width < low.precision.minimum_weight_bits and not _is_negligible(
+        low, node, rows, w / scale, x_range, value.exponent
+    ):
         msg = (
             f"{node.source or node.output}: op {node.op} would leave its weight {width} magnitude "
             f"bits (minimum {low.precision.minimum_weight_bits}): the bias or the row sums are too "
@@ -119,6 +124,26 @@ def _quantise(
     gain = Fraction(2) ** exponent / Fraction(scale)
     result = Value(tensor=-1, exponent=value.exponent + exponent, gain=gain)
     return w.reshape(weight.shape), b.astype(np.int64), result, bounds
+
+
+def _is_negligible(
+    low: Lowering,
+    node: FloatNode,
+    weight: NDArray[np.float64],
+    rounded: NDArray[np.float64],
+    x_range: Range,
+    exponent: int,
+) -> bool:
+    """Whether what rounding takes from a weight cannot be seen beside what the layer computes.
+
+    So it is where a large bias meets an operand that is next to nothing.
+    """
+    operand = max(-x_range[0], x_range[1]) * 2.0**-exponent
+    error = float(np.abs(weight - rounded).sum(axis=1).max()) * operand
+    spread = low.calibrated[node.output]
+    varies = spread.high - spread.low
+    scale = varies if varies > _CONSTANT * spread.reach else spread.reach
+    return error <= _NEGLIGIBLE * scale
 
 
 def _limit(low: Lowering, node: FloatNode) -> tuple[int, float, bool]:
@@ -139,9 +164,9 @@ def _limit(low: Lowering, node: FloatNode) -> tuple[int, float, bool]:
         if len(known) < len(others):
             return limit // 4, 0.0, False
         return limit, sum(known), False
-    limit = SOFTMAX_LIMIT if "Softmax" in kinds else modulus.M
-    if kinds & {"MaxPool", "ReduceMax", "Unary"}:
-        limit = modulus.ORDERABLE_SPAN // 2
+    limit = SOFTMAX_LIMIT if "Softmax" in kinds else modulus.REQUANTISABLE
+    if kinds & {"ArgMax", "MaxPool", "ReduceMax", "TopK", "Unary"}:
+        limit = modulus.ROOMY
     # A table or a decoding absorbs any factor; sums and shared tables want powers of two.
     return limit, 0.0, low.is_small and kinds <= {"Unary", "Softmax"}
 
@@ -263,7 +288,7 @@ def weighted_mean(low: Lowering, node: FloatNode) -> None:
     e = low.values[node.inputs[0]]
     inner = low.tensor(e).shape[-1]
     top = low.tensor(e).range[1]
-    budget = log2(modulus.M) - log2(max(1, inner * top))
+    budget = log2(modulus.REQUANTISABLE) - log2(max(1, inner * top))
     bits = min(low.precision.activation_bits, int(budget) - 1)
     v = low.narrow(node.inputs[1], bits)
     emitted = low.builder.emit(

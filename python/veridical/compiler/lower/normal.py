@@ -11,6 +11,7 @@ from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
 from veridical.compiler.expression import round_table
 from veridical.compiler.lower.multiply import SOFTMAX_LIMIT
+from veridical.compiler.lower.requantise import coarsen
 from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError, UnsupportedOpError
 
@@ -22,6 +23,7 @@ _LIMB = 2**10
 _ROWS_AT_11 = 508
 _MAX_ROW, _MAX_ROW_RMS = 1024, 1000
 _MAX_EPSILON = 2**20
+_MAX_SHIFT = 11
 _EXP_CAP = (1 << 15) - 1
 
 
@@ -36,19 +38,17 @@ def layernorm(low: Lowering, node: FloatNode) -> None:
         raise UnsupportedOpError(
             node=node.source or node.output, op="LayerNorm", reason=f"rows of {d} exceed {most}"
         )
+    # A step so coarse that the integer epsilon is small enough: four times less a bit.
+    share = float(node.attrs["epsilon"]) * d / float(value.gain) ** 2
     shift = 0
+    while not _is_small(d, _epsilon(share, value.exponent - shift)):
+        shift += 1
+    if shift > _MAX_SHIFT:
+        value = coarsen(low, node.inputs[0], value, shift - _MAX_SHIFT)
+        tensor, shift = low.tensor(value), _MAX_SHIFT
     while not _fits(tensor.range, shift):
         shift += 1
-    step = float(abs(value.gain)) * 2.0 ** -(value.exponent - shift)
-    epsilon = max(1, round(float(node.attrs["epsilon"]) * d / step**2))
-    while epsilon > _MAX_EPSILON or (d <= _MAX_ROW_RMS and d * 1023**2 + epsilon >= 2**30):
-        # A coarser step shrinks the integer epsilon by four a bit.
-        shift += 1
-        step *= 2
-        epsilon = max(1, round(float(node.attrs["epsilon"]) * d / step**2))
-        if shift > 11:  # noqa: PLR2004
-            msg = f"{node.source or node.output}: epsilon of LayerNorm dwarfs its input"
-            raise CompileError(msg)
+    epsilon = _epsilon(share, value.exponent - shift)
     u = 23
     while isqrt((d << (2 * u)) // epsilon) >= 2**28:
         u -= 1
@@ -81,10 +81,20 @@ def layernorm(low: Lowering, node: FloatNode) -> None:
     low.values[node.output] = Value(tensor=emitted, exponent=fx, gain=sign)
 
 
+def _epsilon(share: float, exponent: int) -> int:
+    """Return the integer epsilon at a step of `2^-exponent`."""
+    return max(1, round(share * 4.0**exponent))
+
+
+def _is_small(d: int, epsilon: int) -> bool:
+    fits = d > _MAX_ROW_RMS or d * 1023**2 + epsilon < 2**30
+    return epsilon <= _MAX_EPSILON and fits
+
+
 def _fits(bounds: tuple[int, int], shift: int) -> bool:
     low, high = (modulus.shift_round(end, shift) for end in bounds)
-    rows = _ROWS_AT_11 if shift == 11 else _LIMB // 2  # noqa: PLR2004
-    if shift > 11:  # noqa: PLR2004
+    rows = _ROWS_AT_11 if shift == _MAX_SHIFT else _LIMB // 2
+    if shift > _MAX_SHIFT:
         msg = f"LayerNorm input {bounds} exceeds the no-wrap range"
         raise CompileError(msg)
     return -rows * _LIMB <= low and high <= rows * _LIMB - 1
@@ -95,10 +105,12 @@ def softmax(low: Lowering, node: FloatNode) -> None:
     name = node.inputs[0]
     value = low.emitted(name)
     scale = float(value.gain) * float(node.attrs.get("scale", 1.0))
-    if scale <= 0:
+    if scale == 0:
         raise UnsupportedOpError(
-            node=node.source or node.output, op="Softmax", reason="negative scale of the logits"
+            node=node.source or node.output, op="Softmax", reason="the logits are scaled by zero"
         )
+    if scale < 0:
+        value, scale = _negated(low, value, name), -scale
     tensor = low.tensor(value)
     n = tensor.shape[-1]
     deferred = low.is_deferred_softmax(node)
@@ -118,7 +130,7 @@ def softmax(low: Lowering, node: FloatNode) -> None:
         )
     value = _within_spread(low, node, value)
     spread = low.tensor(value).range[1] - low.tensor(value).range[0]
-    shift = max(0, value.exponent - _useful_exponent(scale))
+    shift = min(16, max(0, value.exponent - _useful_exponent(scale)))
     while (spread >> shift) >= 1 << low.precision.table_bits:
         shift += 1
     rows = (spread >> shift) + 1
@@ -152,6 +164,16 @@ def softmax(low: Lowering, node: FloatNode) -> None:
     low.values[node.output] = Value(tensor=emitted, exponent=total)
 
 
+def _negated(low: Lowering, value: Value, name: str) -> Value:
+    """Return the operand with its sign turned, exactly."""
+    tensor = low.tensor(value)
+    least, greatest = tensor.range
+    emitted = low.builder.emit(
+        "add", [value.tensor], tensor.shape, (-greatest, -least), coeff=[-1], source=name
+    )
+    return replace(value, tensor=emitted, gain=-value.gain)
+
+
 def _within_spread(low: Lowering, node: FloatNode, value: Value) -> Value:
     """Shift logits whose spread would leave no room for the exponential table."""
     tensor = low.tensor(value)
@@ -161,15 +183,7 @@ def _within_spread(low: Lowering, node: FloatNode, value: Value) -> Value:
         least, greatest = (modulus.shift_round(end, shift) for end in tensor.range)
     if shift == 0:
         return value
-    emitted = low.builder.emit(
-        "shift",
-        [value.tensor],
-        tensor.shape,
-        (least, greatest),
-        shift=shift,
-        source=node.inputs[0],
-    )
-    return replace(value, tensor=emitted, exponent=value.exponent - shift)
+    return coarsen(low, node.inputs[0], value, shift)
 
 
 def _useful_exponent(scale: float) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veridical.compiler import field as modulus
+from veridical.compiler.lower.requantise import coarsen
 from veridical.compiler.lower.value import Value
-from veridical.errors import CompileError
 
 if TYPE_CHECKING:
     from veridical.compiler.ir import FloatNode
@@ -23,9 +23,9 @@ def _summable(low: Lowering, node: FloatNode, count: int) -> Value:
     name = node.inputs[0]
     value = low.emitted(name)
     low_end, high_end = low.tensor(value).range
-    if max(-low_end, high_end) * count <= modulus.M:
+    if max(-low_end, high_end) * count <= modulus.REQUANTISABLE:
         return value
-    bits = min(15, floor(log2(modulus.M) - log2(count)))
+    bits = min(15, floor(log2(modulus.REQUANTISABLE) - log2(count)))
     return low.narrow(name, bits)
 
 
@@ -55,7 +55,7 @@ def sum_pool(low: Lowering, node: FloatNode) -> None:
 def max_pool(low: Lowering, node: FloatNode) -> None:
     """Lower a max pool; a wide operand is shifted to its table index first."""
     name = node.inputs[0]
-    value = low.emitted(name)
+    value = low.settled(name) if low.emitted(name).gain < 0 else low.emitted(name)
     tensor = low.tensor(value)
     if not tensor.is_narrow:
         bits = low.operand_bits(node.output)
@@ -66,13 +66,7 @@ def max_pool(low: Lowering, node: FloatNode) -> None:
             if ends[0] >= modulus.NARROW_LOW and ends[1] <= modulus.NARROW_HIGH:
                 break
             shift += 1
-        if shift > 16:  # noqa: PLR2004
-            msg = f"{node.source or node.output}: operand range {tensor.range} of a max pool"
-            raise CompileError(msg)
-        emitted = low.builder.emit(
-            "shift", [value.tensor], tensor.shape, (ends[0], ends[1]), shift=shift, source=name
-        )
-        value = replace(value, tensor=emitted, exponent=value.exponent - shift)
+        value = coarsen(low, name, value, shift)
     emitted = low.builder.emit(
         "max_pool",
         [value.tensor],

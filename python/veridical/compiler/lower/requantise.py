@@ -6,7 +6,8 @@ case lies far above what calibration saw, the steps would be coarse; a clamp com
 
 from __future__ import annotations
 
-from math import ceil, floor
+from dataclasses import replace
+from math import ceil, floor, log2
 from typing import TYPE_CHECKING, Final
 
 from veridical.compiler import expression as ex
@@ -15,6 +16,8 @@ from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from veridical.compiler.lower.context import Lowering
     from veridical.compiler.ranges import Range
 
@@ -24,12 +27,19 @@ _MARGIN_BITS: Final = 2
 
 
 def requantise(
-    low: Lowering, name: str, value: Value, function: ex.Expression, *, bits: int, reach: float
+    low: Lowering,
+    name: str,
+    value: Value,
+    function: ex.Expression,
+    *,
+    bits: int,
+    reach: float,
+    gain: Fraction | None = None,
 ) -> Value:
     """Apply a function of one variable to the tensor `name` and return a value of `bits` bits.
 
-    `value` is what stands for `name` now; the result has at most `bits` magnitude bits and covers
-    `reach`.
+    `value` is what stands for `name` now, up to the factor `gain` if one is given that the caller
+    keeps outside; the result has at most `bits` magnitude bits and covers `reach`.
 
     Raises:
         CompileError: the range does not fit a table.
@@ -40,7 +50,7 @@ def requantise(
     # An index finer than the result gains little, and puts points of the function on ties.
     extra = 2 if low.is_small and not is_linear else 0
     wanted = max(0, min(_MAX_SHIFT, value.exponent - out_exponent - extra))
-    value = _clamped(low, name, value, wanted, is_relu=function.is_relu())
+    value = _clamped(low, name, value, wanted, gain=gain or value.gain, is_relu=function.is_relu())
     if value.gain != 1:
         function = ex.compose(function, ex.scaled(value.gain))
     tensor = low.tensor(value)
@@ -52,7 +62,8 @@ def requantise(
         # A slope of at most one: an output step below the index step would say nothing.
         out_exponent = min(out_exponent, index_exponent)
     elif is_unit:
-        out_exponent = min(out_exponent, index_exponent + 1)
+        finer = 1 - floor(log2(abs(value.gain)))
+        out_exponent = min(out_exponent, index_exponent + finer)
     first, last = (modulus.shift_round(end, shift) for end in tensor.range)
     limits = (-(1 << bits), (1 << bits) - 1)
     if low.is_small:
@@ -93,6 +104,38 @@ def requantise(
     return Value(tensor=emitted, exponent=out_exponent)
 
 
+def coarsen(low: Lowering, name: str, value: Value, shift: int) -> Value:
+    """Round a value to a step that is `2^shift` coarser; more where nothing finer can be had."""
+    target = value.exponent - shift
+    while value.exponent > target:
+        tensor = low.tensor(value)
+        step = min(_MAX_SHIFT, value.exponent - target)
+        first, last = (modulus.shift_round(end, step) for end in tensor.range)
+        if 1 << (modulus.bits_for_span(last - first) + step) <= modulus.P:
+            emitted = low.builder.emit(
+                "shift", [value.tensor], tensor.shape, (first, last), shift=step, source=name
+            )
+        else:
+            # Too wide for a range check of the result: a table names every result instead.
+            step = _least_shift(low, tensor.range, step)
+            first, last = (modulus.shift_round(end, step) for end in tensor.range)
+            group, bounds = low.pool.add_site(
+                ex.identity(),
+                indices=(first, last),
+                shift=step,
+                index_exponent=value.exponent - step,
+                output_exponent=value.exponent - step,
+                clamp=(-modulus.M, modulus.M),
+            )
+            emitted = low.builder.emit(
+                "table", [value.tensor], tensor.shape, bounds,
+                shift=step, first=0, round=1, source=name,
+            )  # fmt: skip
+            group.sites.append(low.builder.nodes[-1])
+        value = replace(value, tensor=emitted, exponent=value.exponent - step)
+    return value
+
+
 def _least_shift(low: Lowering, bounds: Range, wanted: int) -> int:
     """Return the least shift from `wanted` on at which a table covers the range."""
     shift = wanted
@@ -105,20 +148,23 @@ def _least_shift(low: Lowering, bounds: Range, wanted: int) -> int:
     return shift
 
 
-def _clamped(low: Lowering, name: str, value: Value, wanted: int, *, is_relu: bool) -> Value:
+def _clamped(
+    low: Lowering, name: str, value: Value, wanted: int, *, gain: Fraction, is_relu: bool
+) -> Value:
     """Clamp to the calibrated range if that makes the index at least two bits finer.
 
+    `gain` is the whole factor between `value` and the real tensor that calibration saw.
     In a small model one bit is enough: its few elements are cheap to clamp.
     """
     tensor = low.tensor(value)
     spread = low.calibrated.get(name)
     if spread is None or tensor.range[1] - tensor.range[0] > modulus.ORDERABLE_SPAN:
         return value
-    unit = 2.0**value.exponent / float(value.gain)
+    unit = 2.0**value.exponent / float(gain)
     room = (low.margin - 1) * spread.reach
     ends = sorted(((spread.low - room) * unit, (spread.high + room) * unit))
     least, greatest = max(tensor.range[0], floor(ends[0])), min(tensor.range[1], ceil(ends[1]))
-    if is_relu and value.gain > 0:
+    if is_relu and gain > 0:
         least = 0
     if least >= greatest:
         return value

@@ -24,3 +24,11 @@ class Value:
     gain: Fraction = Fraction(1)
     factor: NDArray[np.float64] | None = None
     offset: NDArray[np.float64] | None = None
+
+    @property
+    def slope(self) -> Fraction | None:
+        """The factor of a waiting affine map if it is the same everywhere and not zero."""
+        if self.factor is None:
+            return None
+        first = float(self.factor.flat[0])
+        return Fraction(first) if first != 0.0 and bool((self.factor == first).all()) else None
