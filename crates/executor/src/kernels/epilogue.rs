@@ -151,6 +151,14 @@ impl CellsMut<'_> {
         }
     }
 
+    /// Sets all elements.
+    pub(crate) fn fill(&mut self, value: i32) {
+        match self {
+            Self::Narrow(cells) => cells.fill(portable::truncate(value)),
+            Self::Wide(cells) => cells.fill(value),
+        }
+    }
+
     /// The first `len` elements, for as long as all of them are borrowed.
     pub(crate) fn into_first(self, len: usize) -> Self {
         self.split_at(len).0

@@ -28,8 +28,13 @@ pub(crate) fn pack_columns(
         }
         for lane in 0..real {
             let column = &source[(first + lane) * stride..][..k];
-            for (pair, from) in panel.chunks_exact_mut(PAIR).zip(column.chunks(2)) {
-                pair[2 * lane..][..from.len()].copy_from_slice(from);
+            let pairs = column.chunks_exact(2);
+            if let &[last] = pairs.remainder() {
+                panel[panel_len - PAIR + 2 * lane] = last;
+            }
+            for (pair, from) in panel.chunks_exact_mut(PAIR).zip(pairs) {
+                pair[2 * lane] = from[0];
+                pair[2 * lane + 1] = from[1];
             }
         }
     }

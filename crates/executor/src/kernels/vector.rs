@@ -3,6 +3,8 @@
 //! The compiler turns plain loops into vector code as wide as the enabled features allow. There is one
 //! source for all instruction sets, so the results are equal by construction.
 
+use veridical_program::Window;
+
 use super::epilogue::{Cells, CellsMut};
 use super::portable::truncate;
 use super::{Isa, Kernels};
@@ -108,10 +110,70 @@ impl Divisor {
     }
 }
 
+/// Windows of a plane.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pooling {
+    pub(crate) window: Window,
+    /// Whether windows are summed.
+    pub(crate) sum: bool,
+    /// Height and width of a plane.
+    pub(crate) size: [usize; 2],
+    /// Height and width of the result.
+    pub(crate) result: [usize; 2],
+    /// Whether elements of operand and result have the same width.
+    pub(crate) same_width: bool,
+}
+
+impl Pooling {
+    /// Position of a tap along an axis, if it is inside the plane.
+    fn tap(&self, i: usize, tap: usize, axis: usize) -> Option<usize> {
+        (i * self.window.stride[axis] + tap * self.window.dilation[axis])
+            .checked_sub(self.window.pad[axis])
+            .filter(|&position| position < self.size[axis])
+    }
+
+    /// Whether windows are the maxima of 2 by 2 elements, side by side and all inside.
+    fn is_pairs(&self) -> bool {
+        let Window {
+            kernel,
+            stride,
+            pad,
+            dilation,
+        } = self.window;
+        (kernel, stride, pad, dilation) == ([2, 2], [2, 2], [0; 4], [1, 1])
+            && !self.sum
+            && self.same_width
+    }
+}
+
+/// Maxima of 2 by 2 elements of two rows.
+#[inline]
+fn pairs<T: Copy + Ord>(top: &[T], bottom: &[T], result: &mut [T]) {
+    let rows = top.chunks_exact(2).zip(bottom.chunks_exact(2));
+    for (y, (a, b)) in result.iter_mut().zip(rows) {
+        *y = a[0].max(a[1]).max(b[0].max(b[1]));
+    }
+}
+
+/// Adds a row to a line, or takes the maximum of both.
+#[inline]
+fn combine<T: Copy + Into<i32>>(line: &mut [i32], row: &[T], sum: bool) {
+    for (y, &x) in line.iter_mut().zip(row) {
+        *y = if sum {
+            y.wrapping_add(x.into())
+        } else {
+            (*y).max(x.into())
+        };
+    }
+}
+
 per_isa! {
     /// Sum of a row modulo 2^32.
-    fn sum(row: &[i16]) -> i32 {
-        row.iter().fold(0_i32, |sum, &x| sum.wrapping_add(i32::from(x)))
+    fn total(row: Cells<'_>) -> i32 {
+        match row {
+            Cells::Narrow(row) => row.iter().fold(0_i32, |sum, &x| sum.wrapping_add(i32::from(x))),
+            Cells::Wide(row) => row.iter().fold(0_i32, |sum, &x| sum.wrapping_add(x)),
+        }
     }
 
     /// Greatest element of a row that is not empty.
@@ -248,6 +310,58 @@ per_isa! {
             } else {
                 for (sum, &x) in sums.iter_mut().zip(row.iter().step_by(step)) {
                     *sum = sum.wrapping_add(i32::from(weight) * i32::from(x));
+                }
+            }
+        }
+    }
+
+    /// Greatest value or sum of every window of a plane; `line` is as long as a row of the plane.
+    fn pool(
+        source: Cells<'_>,
+        pooling: &Pooling,
+        line: &mut [i32],
+        result: &mut CellsMut<'_>,
+    ) {
+        let width = pooling.size[1];
+        let [rows, columns] = pooling.result;
+        for y in 0..rows {
+            let at = y * columns..(y + 1) * columns;
+            if pooling.is_pairs() {
+                let top = 2 * y * width..(2 * y + 1) * width;
+                let bottom = (2 * y + 1) * width..(2 * y + 2) * width;
+                match (source, &mut *result) {
+                    (Cells::Narrow(x), CellsMut::Narrow(y)) => {
+                        pairs(&x[top], &x[bottom], &mut y[at]);
+                    }
+                    (Cells::Wide(x), CellsMut::Wide(y)) => {
+                        pairs(&x[top], &x[bottom], &mut y[at]);
+                    }
+                    // A maximum has the range of its operand, so it has its width, too.
+                    _ => {}
+                }
+                continue;
+            }
+            line.fill(if pooling.sum { 0 } else { i32::MIN });
+            for tap in 0..pooling.window.kernel[0] {
+                if let Some(row) = pooling.tap(y, tap, 0) {
+                    let row = row * width..(row + 1) * width;
+                    match source {
+                        Cells::Narrow(x) => combine(line, &x[row], pooling.sum),
+                        Cells::Wide(x) => combine(line, &x[row], pooling.sum),
+                    }
+                }
+            }
+            for x in 0..columns {
+                let mut value = if pooling.sum { 0 } else { i32::MIN };
+                for tap in 0..pooling.window.kernel[1] {
+                    if let Some(i) = pooling.tap(x, tap, 1) {
+                        value =
+                            if pooling.sum { value.wrapping_add(line[i]) } else { value.max(line[i]) };
+                    }
+                }
+                match result {
+                    CellsMut::Narrow(cells) => cells[y * columns + x] = truncate(value),
+                    CellsMut::Wide(cells) => cells[y * columns + x] = value,
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! A fusion never changes a value of a tensor that is still computed: it only leaves out tensors that
 //! nobody else reads.
 
+use veridical_program::graph::M;
 use veridical_program::{ConstData, Graph, Node, Op, Program};
 
 use crate::kernels::epilogue::{Map, Table};
@@ -128,7 +129,7 @@ pub(super) fn compose(first: &Map, then: &Map) -> Option<Map> {
             &Map::Clamp {
                 round, shift, add, ..
             },
-        ) => Some(Map::Clamp {
+        ) if is_exact((round, shift, add), (lo, hi)) => Some(Map::Clamp {
             round,
             shift,
             add,
@@ -172,6 +173,16 @@ pub(super) fn compose(first: &Map, then: &Map) -> Option<Map> {
         }
         _ => None,
     }
+}
+
+/// Whether `((x + round) >> shift) + add` fits 32 bits for every integer of a tensor and both bounds.
+///
+/// After a clamp the second map never sees the values beyond the bounds, nor the bounds that are out
+/// of reach; in the composed map it sees both, and a sum that wraps would be on the wrong side.
+fn is_exact((round, shift, add): (i32, u32, i32), (lo, hi): (i32, i32)) -> bool {
+    let ends = [i64::from(lo).min(-M), i64::from(hi).max(M)];
+    ends.into_iter()
+        .all(|x| i32::try_from(((x + i64::from(round)) >> shift) + i64::from(add)).is_ok())
 }
 
 fn half(shift: u32) -> i32 {
@@ -251,6 +262,25 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A table may begin near one end of the field and give values near the other.
+    #[test]
+    fn test_a_clamp_is_not_composed_with_a_map_that_would_wrap() {
+        let m = i32::try_from(M).expect("31 bits");
+        let clamp = |add, lo, hi| Map::Clamp {
+            round: 0,
+            shift: 0,
+            add,
+            lo,
+            hi,
+        };
+        let line = clamp(-2 * m + 5, -m, -m + 5);
+        assert!(compose(&clamp(0, -m, m), &line).is_none());
+        let line = clamp(2 * m - 5, m - 5, m);
+        assert!(compose(&clamp(0, -m, m), &line).is_none());
+        let line = clamp(-m, -m, 0);
+        assert!(compose(&clamp(0, -m, m), &line).is_some());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::fusion::{Readers, compose, map_of, widen};
 use super::view::{self, View};
 use super::{Keep, renames};
 use crate::kernels::epilogue::{Map, Table};
-use crate::kernels::vector::Norm;
+use crate::kernels::vector::{Norm, Pooling};
 use crate::steps::Step;
 use crate::steps::attention::{Matrices, Product};
 use crate::steps::broadcast::{Runs, starts};
@@ -18,7 +18,8 @@ use crate::steps::linear::Linear;
 use crate::steps::oracle::Oracle;
 use crate::steps::pointwise::{Factor, MapStep, Multiply, Sum, Term};
 use crate::steps::pool::Pool;
-use crate::steps::row::{LayerNorm, Mask, SoftmaxNumerator};
+use crate::steps::reduce::{Largest, Reduce};
+use crate::steps::row::{LayerNorm, Mask, Normalize, SoftmaxNumerator};
 
 /// A step before buffers are assigned.
 pub(super) struct Draft {
@@ -51,6 +52,8 @@ pub(super) fn drafts(program: &Arc<Program>, readers: &Readers, keep: Keep) -> V
             let last = chain.follow(program, readers, tensor);
             if matches!(node.op, Op::Matmul { .. } | Op::WeightedMean)
                 && let Some((reader, strides)) = view::result(graph, readers, last)
+                // A transpose that its readers see through never has storage of its own.
+                && views[graph.tensor_of_node(reader)].is_none()
             {
                 chain.nodes.push(reader);
                 place = Some(strides);
@@ -126,6 +129,8 @@ fn takes_map(op: &Op) -> bool {
             | Op::Add { .. }
             | Op::Affine
             | Op::Mul
+            | Op::ReduceSum { .. }
+            | Op::ReduceMax { .. }
             | Op::Table { .. }
             | Op::Shift { .. }
             | Op::Clamp { .. }
@@ -224,11 +229,19 @@ impl<'a> Site<'a> {
                     ids: self.info(0).len(),
                 }))
             }
-            Op::ReduceSum { .. }
-            | Op::ReduceMax { .. }
-            | Op::Normalize { .. }
-            | Op::Argmax
-            | Op::TopK { .. } => None,
+            Op::ReduceSum { axes } => self.reduce(axes, true, map),
+            Op::ReduceMax { axes } => self.reduce(axes, false, map),
+            Op::Argmax => self.largest(1, false),
+            Op::TopK { k, values } => self.largest(*k, *values),
+            Op::Normalize { digits } => {
+                let width = *self.shape(0).last()?;
+                let rows = self.info(0).len() / width;
+                Some(Box::new(Normalize {
+                    bits: digits[0] + digits[1],
+                    rows,
+                    width,
+                }))
+            }
             Op::Reshape { .. }
             | Op::Transpose { .. }
             | Op::Expand { .. }
@@ -358,12 +371,42 @@ impl<'a> Site<'a> {
         let &[.., rows, columns] = &self.result.shape[..] else {
             return None;
         };
-        Some(Box::new(Pool {
+        let pooling = Pooling {
             window,
             sum,
-            planes: leading.iter().product(),
             size: [height, width],
             result: [rows, columns],
+            same_width: self.info(0).is_narrow() == self.result.is_narrow(),
+        };
+        Some(Box::new(Pool {
+            pooling,
+            planes: leading.iter().product(),
+        }))
+    }
+
+    /// Axes that follow each other; others are left to the interpreter.
+    fn reduce(&self, axes: &[usize], sum: bool, map: Map) -> Option<Box<dyn Step>> {
+        let shape = self.shape(0);
+        let (&first, &last) = (axes.first()?, axes.last()?);
+        if last - first + 1 != axes.len() {
+            return None;
+        }
+        Some(Box::new(Reduce {
+            sum,
+            outer: shape[..first].iter().product(),
+            reduced: shape[first..=last].iter().product(),
+            inner: shape[last + 1..].iter().product(),
+            map,
+        }))
+    }
+
+    fn largest(&self, count: usize, values: bool) -> Option<Box<dyn Step>> {
+        let width = *self.shape(0).last()?;
+        Some(Box::new(Largest {
+            rows: self.info(0).len() / width,
+            width,
+            count,
+            values,
         }))
     }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
-use crate::kernels::epilogue::{Bias, CellsMut, Map};
+use crate::kernels::epilogue::{Bias, Cells, CellsMut, Map};
 use crate::kernels::gemm::{Panels, Rows, gemm};
 use crate::kernels::pack::{pack_columns, pack_rows, packed_len};
 use crate::kernels::vector::Divisor;
@@ -109,7 +109,9 @@ impl Product {
         scratch.divisors.clear();
         if let Some(lo) = self.mean {
             for i in 0..rows.len() {
-                let sum = run.kernels.sum(&a[i * self.left.stride..][..self.depth]);
+                let sum = run
+                    .kernels
+                    .total(Cells::Narrow(&a[i * self.left.stride..][..self.depth]));
                 if sum == 0 {
                     let matrix = item * self.left.starts.len() + h;
                     return Err(EmptyRow(matrix * self.rows + rows.start + i));

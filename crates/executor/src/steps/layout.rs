@@ -89,7 +89,7 @@ impl Step for Layout {
         _run: Run,
     ) -> Result<(), EmptyRow> {
         if let Some(value) = self.background {
-            fill(&mut result, value);
+            result.fill(value);
         }
         for (place, item) in units.enumerate() {
             let mut result = result.part(place * self.len..(place + 1) * self.len);
@@ -164,13 +164,6 @@ fn copy<A: Copy, B>(
 )]
 fn truncate(x: i32) -> i16 {
     x as i16
-}
-
-fn fill(result: &mut CellsMut<'_>, value: i32) {
-    match result {
-        CellsMut::Narrow(cells) => cells.fill(truncate(value)),
-        CellsMut::Wide(cells) => cells.fill(value),
-    }
 }
 
 /// Rows of a constant by index.

@@ -6,6 +6,7 @@
 //! | `conv`     | convolutions over patches packed on the way                          |
 //! | `attention`| `matmul` and `weighted_mean`, operands and results as strided views  |
 //! | `pool`     | windows                                                              |
+//! | `reduce`   | sums and maxima over axes, largest elements                          |
 //! | `row`      | softmax numerator, layer norm and other row operations               |
 //! | `pointwise`| `add`, `affine`, `mul`, tables and shifts                            |
 //! | `layout`   | moves of integers                                                    |
@@ -19,6 +20,7 @@ pub(crate) mod linear;
 pub(crate) mod oracle;
 pub(crate) mod pointwise;
 pub(crate) mod pool;
+pub(crate) mod reduce;
 pub(crate) mod row;
 
 use std::ops::Range;

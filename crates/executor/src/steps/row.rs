@@ -1,9 +1,9 @@
-//! Operations on rows: softmax numerators and layer norms.
+//! Operations on rows: softmax numerators, quotients by the sum, layer norms.
 
 use std::ops::Range;
 
 use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
-use crate::kernels::epilogue::{CellsMut, Table};
+use crate::kernels::epilogue::{Cells, CellsMut, Map, Table};
 use crate::kernels::vector::Norm;
 
 /// `table[(max - x) >> shift]` per row, 0 where masked.
@@ -46,6 +46,7 @@ impl Step for SoftmaxNumerator {
         run: Run,
     ) -> Result<(), EmptyRow> {
         let x = operands.get(0);
+        let mut seen: Option<(&[i16], Option<usize>)> = None;
         for (place, row) in units.enumerate() {
             let range = row * self.width..(row + 1) * self.width;
             let source = x.part(range);
@@ -54,17 +55,93 @@ impl Step for SoftmaxNumerator {
                 let start = row / self.rows * mask.item + mask.starts[row % self.rows];
                 &operands.narrow(1)[start..][..mask.width]
             });
-            let greatest = match open {
-                Some(&[0]) => None,
-                None | Some([_]) => Some(run.kernels.greatest(source)),
-                Some(open) => run.kernels.greatest_unmasked(source, open),
-            };
-            let greatest = greatest.ok_or(EmptyRow(row))?;
-            run.kernels
-                .lookup_below(greatest, self.shift, &self.table, source, &mut part);
-            if let Some(open) = open.filter(|open| open.len() > 1) {
-                run.kernels.clear_masked(open, &mut part);
+            // Neighbouring rows mostly share their mask, and most masks cut off the end of a sequence.
+            if let Some(open) = open
+                && seen.is_none_or(|(seen, _)| !std::ptr::eq(seen, open))
+            {
+                seen = Some((open, prefix(open)));
             }
+            let Some((open, prefix)) = seen else {
+                let greatest = run.kernels.greatest(source);
+                run.kernels
+                    .lookup_below(greatest, self.shift, &self.table, source, &mut part);
+                continue;
+            };
+            match prefix {
+                Some(0) => return Err(EmptyRow(row)),
+                Some(len) => {
+                    let len = if open.len() == 1 { self.width } else { len };
+                    let source = source.part(0..len);
+                    let greatest = run.kernels.greatest(source);
+                    let (mut kept, mut masked) = part.split_at(len);
+                    run.kernels
+                        .lookup_below(greatest, self.shift, &self.table, source, &mut kept);
+                    masked.fill(0);
+                }
+                None => {
+                    let greatest = run.kernels.greatest_unmasked(source, open);
+                    let greatest = greatest.ok_or(EmptyRow(row))?;
+                    run.kernels
+                        .lookup_below(greatest, self.shift, &self.table, source, &mut part);
+                    run.kernels.clear_masked(open, &mut part);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many positions are unmasked, if they come before all masked ones.
+fn prefix(mask: &[i16]) -> Option<usize> {
+    let len = mask
+        .iter()
+        .position(|&open| open == 0)
+        .unwrap_or(mask.len());
+    mask[len..].iter().all(|&open| open == 0).then_some(len)
+}
+
+/// Rounded quotients of every element by the sum of its row, with a number of binary digits.
+#[derive(Debug)]
+pub(crate) struct Normalize {
+    pub(crate) bits: u32,
+    /// Rows of one item.
+    pub(crate) rows: usize,
+    pub(crate) width: usize,
+}
+
+impl Step for Normalize {
+    fn units(&self, batch: usize) -> Units {
+        Units {
+            count: batch * self.rows,
+            len: self.width,
+            work: 32 * self.width,
+        }
+    }
+
+    fn run(
+        &self,
+        operands: Operands<'_>,
+        mut result: CellsMut<'_>,
+        units: Range<usize>,
+        scratch: &mut Scratch,
+        run: Run,
+    ) -> Result<(), EmptyRow> {
+        scratch.sums.reserve(self.width);
+        let quotients = &mut scratch.sums[..self.width];
+        for (place, row) in units.enumerate() {
+            let e = &operands.narrow(0)[row * self.width..(row + 1) * self.width];
+            let total = i64::from(run.kernels.total(Cells::Narrow(e)));
+            if total == 0 {
+                return Err(EmptyRow(row));
+            }
+            for (y, &e) in quotients.iter_mut().zip(e) {
+                let quotient = ((i64::from(e) << self.bits) + total / 2) / total;
+                // At most 2^29, by the conditions of section 4.12.
+                *y = i32::try_from(quotient).unwrap_or(i32::MAX);
+            }
+            let mut part = result.part(place * self.width..(place + 1) * self.width);
+            run.kernels
+                .map(&Map::Identity, Cells::Wide(quotients), &mut part);
         }
         Ok(())
     }
