@@ -18,7 +18,9 @@ from tests.differential.engines import (
     reference_key_verdict,
     reference_verdict,
 )
+from tests.differential.extreme_programs import extreme_program
 from tests.differential.graph_mutation import mutate_graph
+from tests.differential.product_programs import product_program
 from tests.differential.random_programs import random_inputs, random_program
 from tests.differential.wide_programs import wide_inputs, wide_program
 from veridical import _core, reference
@@ -69,6 +71,26 @@ def run_chained_programs(seeds: Iterable[int]) -> int:
         draft = chained_program(seed)
         inputs = wide_inputs(draft, np.random.default_rng(seed), 2)
         finished += assert_same_run(draft.to_bytes(), inputs, f"chained seed {seed}")
+    return finished
+
+
+def run_extreme_programs(seeds: Iterable[int]) -> int:
+    """Compare runs of chains at the ends of the field; return how many ended in values."""
+    finished = 0
+    for seed in seeds:
+        draft = extreme_program(seed)
+        inputs = random_inputs(draft, np.random.default_rng(seed), 2)
+        finished += assert_same_run(draft.to_bytes(), inputs, f"extreme seed {seed}")
+    return finished
+
+
+def run_product_programs(seeds: Iterable[int]) -> int:
+    """Compare runs of products between transposes; return how many ended in values."""
+    finished = 0
+    for seed in seeds:
+        draft = product_program(seed)
+        inputs = random_inputs(draft, np.random.default_rng(seed), 2)
+        finished += assert_same_run(draft.to_bytes(), inputs, f"product seed {seed}")
     return finished
 
 
