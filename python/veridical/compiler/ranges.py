@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from veridical.compiler.field import isqrt_ceil
+from veridical.compiler.field import P, bits_for_span, isqrt_ceil
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +70,20 @@ def affine(gain: NDArray[np.int64], offset: NDArray[np.int64], x: Range) -> Rang
     """Return the interval of `gain * x + offset`, paired by broadcast."""
     a, b = gain * x[0] + offset, gain * x[1] + offset
     return int(min(a.min(), b.min())), int(max(a.max(), b.max()))
+
+
+def can_clamp(x: Range, limits: Range) -> bool:
+    """Whether a clamp to `limits` meets the loader's condition at every end that it cuts."""
+    low, high = x
+    for cut in limits:
+        if not low < cut < high:
+            continue
+        above, below = high - cut, cut - low
+        for a, b in ((above, below), (below, above)):
+            if (1 << bits_for_span(a)) + b > P:
+                return False
+        low = max(low, limits[0])
+    return True
 
 
 def union(ranges: list[Range]) -> Range:

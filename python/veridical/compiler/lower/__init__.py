@@ -48,6 +48,7 @@ LOWERINGS: Final[Mapping[str, Callable[[Lowering, FloatNode], None]]] = {
 }
 
 _MAX_DECODE_MUL = 2**22
+_INPUT_UNIT: Final = 2**16
 
 
 def lower(
@@ -104,12 +105,23 @@ def _add_input(
     bits = low.operand_bits(entry.name)
     exponent = low.fit_exponent(max(-least, greatest), bits)
     top = (1 << bits) - 1
-    bounds = (
-        max(-top - 1, floor(least * 2.0**exponent)),
-        min(top, ceil(greatest * 2.0**exponent)),
-    )
-    encode = {"kind": "real", "mul": 1, "shift": -exponent}
-    return Value(tensor=low.builder.add_input(entry.name, shape, bounds, encode), exponent=exponent)
+    mul, shift = 1, -exponent
+    reach = max(-least, greatest)
+    if low.is_small and reach > 0.0 and _only_feeds_products(low, entry.name):
+        # The next weight absorbs any factor, so the whole width can be used.
+        wanted = top / (reach * 2.0**exponent)
+        if wanted > 1.0:
+            mul, shift = floor(wanted * _INPUT_UNIT), shift + _INPUT_UNIT.bit_length() - 1
+    scale = mul * 2.0**-shift
+    bounds = (max(-top - 1, floor(least * scale)), min(top, ceil(greatest * scale)))
+    encode = {"kind": "real", "mul": mul, "shift": shift}
+    tensor = low.builder.add_input(entry.name, shape, bounds, encode)
+    return Value(tensor=tensor, exponent=-shift, gain=Fraction(1, mul))
+
+
+def _only_feeds_products(low: Lowering, name: str) -> bool:
+    users = low.final_consumers(name)
+    return bool(users) and all(node.op in ("Linear", "Conv") for node in users)
 
 
 def _full_shape(low: Lowering, entry: GraphInput, value: Value) -> Value:
@@ -124,7 +136,7 @@ def _full_shape(low: Lowering, entry: GraphInput, value: Value) -> Value:
         shape=list(entry.shape),
         source=entry.name,
     )
-    return Value(tensor=emitted, exponent=value.exponent)
+    return Value(tensor=emitted, exponent=value.exponent, gain=value.gain)
 
 
 def _add_output(low: Lowering, public: str, name: str) -> None:

@@ -165,10 +165,21 @@ def _limit(low: Lowering, node: FloatNode) -> tuple[int, float, bool]:
             return limit // 4, 0.0, False
         return limit, sum(known), False
     limit = SOFTMAX_LIMIT if "Softmax" in kinds else modulus.REQUANTISABLE
+    if kinds == {"Unary"}:
+        # What a clamp to the calibrated range, and then a table, can take.
+        return modulus.ORDERABLE_SPAN, _clamp_reach(low, node, users), low.is_small
     if kinds & {"ArgMax", "MaxPool", "ReduceMax", "TopK", "Unary"}:
         limit = modulus.ROOMY
     # A table or a decoding absorbs any factor; sums and shared tables want powers of two.
-    return limit, 0.0, low.is_small and kinds <= {"Unary", "Softmax"}
+    return limit, 0.0, low.is_small and kinds <= {"Softmax"}
+
+
+def _clamp_reach(low: Lowering, node: FloatNode, users: list[FloatNode]) -> float:
+    """Return the magnitude of the lower end at which a clamp would cut an accumulator."""
+    if all(user.attrs["fn"].is_relu() for user in users):
+        return 0.0
+    spread = low.calibrated[node.output]
+    return abs(spread.low - (low.margin - 1) * spread.reach)
 
 
 def _weight_consts(

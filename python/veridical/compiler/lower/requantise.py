@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from veridical.compiler import expression as ex
 from veridical.compiler import field as modulus
+from veridical.compiler import ranges
 from veridical.compiler.lower.value import Value
 from veridical.errors import CompileError
 
@@ -158,7 +159,7 @@ def _clamped(
     """
     tensor = low.tensor(value)
     spread = low.calibrated.get(name)
-    if spread is None or tensor.range[1] - tensor.range[0] > modulus.ORDERABLE_SPAN:
+    if spread is None:
         return value
     unit = 2.0**value.exponent / float(gain)
     room = (low.margin - 1) * spread.reach
@@ -166,7 +167,7 @@ def _clamped(
     least, greatest = max(tensor.range[0], floor(ends[0])), min(tensor.range[1], ceil(ends[1]))
     if is_relu and gain > 0:
         least = 0
-    if least >= greatest:
+    if least >= greatest or not ranges.can_clamp(tensor.range, (least, greatest)):
         return value
     before = _least_shift(low, tensor.range, wanted)
     after = _least_shift(low, (least, greatest), wanted)
