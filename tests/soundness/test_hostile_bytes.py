@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import FULL_CAMPAIGN
@@ -155,6 +155,7 @@ def test_bytes_spliced_from_an_honest_receipt(data: st.DataObject) -> None:
     judge(b"".join(pieces))
 
 
+@settings(max_examples=2_000 if FULL_CAMPAIGN else 100)
 @given(st.binary(min_size=1, max_size=120))
 def test_hostile_reveals_under_an_honest_commitment(content: bytes) -> None:
     # The signer committed to garbage, and reveals it faithfully: it must reach no parser unnamed.
