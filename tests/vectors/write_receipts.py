@@ -261,6 +261,8 @@ def envelope_defects(run: veridical.Run, plain: Receipt) -> Iterator[Case]:
         ("payload_of_another_statement_type", payload.replace(b"Statement/v1", b"Statement/v0"),
          "FieldError"),
         ("payload_without_tier", payload.replace(b',"tier":"reexecution"', b""), "FieldError"),
+        ("payload_without_subject", payload.partition(b'"subject":')[0] + b'"subject":[]}',
+         "FieldError"),
         ("payload_with_two_subjects", payload.replace(b'"subject":[', b'"subject":["",'),
          "FieldError"),
         ("payload_with_unsorted_critical", payload.replace(b'"critical":[]',
