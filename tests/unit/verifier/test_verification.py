@@ -44,6 +44,7 @@ from veridical.policy import (
     TrustedSigners,
     UnsafeAcceptAnything,
 )
+from veridical.policy.facts import RuleResult
 from veridical.receipt import Receipt, Reexecution, Reveal, issue, upgrade
 from veridical.verifier import CHECKS, Standing, Status, explain, verify
 
@@ -277,6 +278,8 @@ def test_a_reveal_that_does_not_open_is_rejected(reveals: dict[str, Reveal]) -> 
         {"now": True},
         {"now": float("nan")},
         {"now": float("inf")},
+        {"now": 10**400},
+        {"now": -(10**400)},
         {"input": X["x"]},
         {"input": 3},
         {"input": {}},
@@ -293,6 +296,20 @@ def test_a_reveal_that_does_not_open_is_rejected(reveals: dict[str, Reveal]) -> 
 def test_a_mistake_of_the_caller_is_no_verdict(arguments: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         explain(toy_receipt(), STRICT, **given(**arguments))
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2, True, False, None, "accepted"])
+def test_a_rule_that_answers_with_no_result_never_accepts(answer: Any) -> None:
+    class Mine:
+        needs_signature = True
+
+        def signers(self) -> list[Any]:
+            return [SIGNER.public_key]
+
+        def evaluate(self, _facts: Any, /) -> RuleResult:
+            return RuleResult(answer, "mine", "who knows")
+
+    assert explain(toy_receipt(), Mine(), **GIVEN).verdict == "rejected"
 
 
 @pytest.mark.parametrize("policy", [None, {}, "policy.toml", TrustedSigners, [SIGNED]])
@@ -383,3 +400,11 @@ def test_a_verification_key_file_has_an_identity_and_decides_nothing_more() -> N
     report = explain(receipt, SIGNED, now=NOW, input=run.inputs, program=key)
     assert statuses(report)["model"] == "passed"
     assert isinstance(report.error, ProgramMissingError)
+
+
+def test_another_program_fails_both_as_the_model_and_as_evidence() -> None:
+    report = explain(toy_receipt(), STRICT, **given(program=ToyProgram(offset=-2)))
+    assert statuses(report)["model"] == "failed"
+    assert statuses(report)["tier"] == "failed"
+    (tier,) = (check for check in report.checks if check.name == "tier")
+    assert "the program is another one" in tier.detail
