@@ -71,7 +71,7 @@ def loads(text: str, *, folder: str | Path | None = None, where: str = "policy")
     """
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number may have too many digits for Python
         raise PolicyFormatError(f"not TOML: {error}", where=where) from error
     reader = _Reader(None if folder is None else Path(folder))
     table = _Table(document, where)
@@ -107,8 +107,12 @@ class _Table:
         return value
 
     def take_texts(self, key: str) -> list[str]:
-        """Remove and return a list of strings, absent means empty."""
-        values = self.take(key, list, default=[])
+        """Remove and return a list of strings; only an absent one is empty."""
+        if key not in self._content:
+            return []
+        values = self.take(key, list)
+        if not values:
+            raise PolicyFormatError(f"key {key!r} needs at least one string", self.where)
         if not all(isinstance(value, str) for value in values):
             raise PolicyFormatError(f"key {key!r} is not a list of strings", self.where)
         return values

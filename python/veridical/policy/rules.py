@@ -161,7 +161,9 @@ class Nonce(Rule):
     def evaluate(self, facts: Facts, /) -> RuleResult:
         """Compare the request id."""
         found = facts.statement.request_id
-        return RuleResult.of("nonce", f"request id {found!r}", holds=found == self.value)
+        return RuleResult.of(
+            "nonce", f"request id {found!r}, expected {self.value!r}", holds=found == self.value
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,9 @@ class MaxAge(Rule):
         age = facts.now - facts.envelope.issued_at
         return RuleResult.of(
             "max_age",
-            f"issued {age} s ago, allowed: {self.seconds} s",
+            f"issued {age} s ago, allowed: {self.seconds} s"
+            if age >= 0
+            else f"issued {-age} s in the future, allowed: {self.clock_skew_seconds} s",
             holds=-self.clock_skew_seconds <= age <= self.seconds,
         )
 

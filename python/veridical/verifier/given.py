@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from veridical.receipt.program import Program, Tensors
 
 __all__ = ["Given", "Value"]
+
+#: As far as floats count seconds one by one; an integer beyond every float is refused as well.
+MAX_SECONDS: Final = 2**53
 
 #: Named arrays, their canonical bytes, or one array where the program has one input or output.
 Value: TypeAlias = Mapping[str, ArrayLike] | bytes | NDArray[Any]
@@ -50,7 +53,7 @@ class Given:
         """
         seconds: object = now
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-        if not is_number or not math.isfinite(now):
+        if not is_number or not abs(now) <= MAX_SECONDS:  # neither does NaN
             raise InputError(f"`now` is seconds since 1970, not {now!r:.80}")
         digest: Any = getattr(program, "digest", None)
         if program is not None and not (isinstance(digest, bytes) and len(digest) == 32):  # noqa: PLR2004

@@ -197,12 +197,13 @@ class _Verification:
             )
         )
         detail = f"{answer.rule}: {answer.detail}"
-        status = Status.PASSED
-        error: Error | None = None
-        if answer.result is Result.UNDECIDED:
+        # A rule of the caller's own may answer anything: what is not a result rejects.
+        status = Status.FAILED
+        error: Error | None = PolicyError(detail, check="policy")
+        if answer.result is Result.ACCEPTED:
+            status, error = Status.PASSED, None
+        elif answer.result is Result.UNDECIDED:
             status, error = Status.UNDECIDED, answer.undecided_error(detail, check="policy")
-        elif answer.result is Result.REJECTED:
-            status, error = Status.FAILED, PolicyError(detail, check="policy")
         return Check(number=15, status=status, detail=detail, envelope=candidate.index, error=error)
 
     def _verdict(self, candidates: list[_Candidate], checks: tuple[Check, ...]) -> Report:
@@ -264,8 +265,9 @@ def _match(status: Status) -> Result:
 
 def _no_signer(receipt: Receipt) -> Check:
     error = SignatureError(
-        "no envelope is signed by a key that the policy names",
-        where=f"{len(receipt.envelopes)} envelopes",
+        "no envelope is signed by a key that the policy names; "
+        f"envelopes in the receipt: {len(receipt.envelopes)}",
+        where="receipt.envelopes",
         check="signer",
     )
     return Check(number=5, status=Status.FAILED, detail=str(error), error=error)
