@@ -107,7 +107,12 @@ class Error(Exception):
         if self.where is not None:
             lines.append(f"where: {self.where}")
         lines.append(f"advice: {self.advice or self.default_advice}")
-        return "\n".join(lines)
+        return "\n".join(_on_one_line(line) for line in lines)
+
+
+def _on_one_line(text: str) -> str:
+    """Escape what is not printable: names in a hostile file may hold commands for a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class InputError(Error):

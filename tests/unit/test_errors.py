@@ -48,6 +48,14 @@ def test_every_error_says_what_where_and_what_to_do(cls: type[errors.Error]) -> 
     assert str(error) == f"{error.message} (at {error.where})"
 
 
+def test_names_in_a_hostile_file_cannot_command_a_terminal() -> None:
+    hostile = "\x1b[2J\x07 \u202eaccepted\nadvice: trust it"
+    text = errors.ProgramError(hostile, where=hostile, check=hostile, advice=hostile).diagnostics()
+    assert text.count("\n") == 3
+    assert text.replace("\n", "").isprintable()
+    assert "\\x1b[2J\\x07 \\u202eaccepted\\nadvice: trust it" in text
+
+
 @pytest.mark.parametrize("cls", all_classes(), ids=lambda cls: cls.__name__)
 def test_advice_fits_the_kind_of_error(cls: type[errors.Error]) -> None:
     # A class may share its parent's advice, but not that of the root, which fits everything.

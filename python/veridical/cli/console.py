@@ -43,6 +43,6 @@ def print_error(error: Error, *, is_json: bool) -> None:
         sys.stderr.write(error.diagnostics() + "\n")
         return
     first, *rest = error.diagnostics().split("\n")
-    console.print(f"[bold red]{escape(first)}[/]")
+    console.print(f"[bold red]{escape(first)}[/]", emoji=False)
     for line in rest:
-        console.print(escape(line))
+        console.print(escape(line), emoji=False)

@@ -13,7 +13,8 @@ import veridical
 from veridical import keys
 from veridical.cli.console import emit, emit_json, terminal
 from veridical.cli.exit_codes import ExitCode
-from veridical.cli.samples import load_samples, named
+from veridical.cli.samples import load_samples, named, save_arrays
+from veridical.errors import InputError
 
 __all__ = ["run"]
 
@@ -59,7 +60,8 @@ def run(  # noqa: PLR0913 - the options of one command
     question = named(load_samples(input), [entry.name for entry in loaded.inputs])
     result = veridical.run(loaded, question, threads=threads)
     if output is not None:
-        np.savez(output, allow_pickle=False, **result.outputs)
+        named_file = output if output.suffix == ".npz" else Path(f"{output}.npz")
+        save_arrays(named_file, result.outputs)
     written = None
     if receipt is not None:
         written = veridical.issue(
@@ -94,9 +96,15 @@ def _signer(path: Path) -> keys.PrivateKey:
     """Load the key, or make one and say so."""
     if path.exists():
         return keys.PrivateKey.load(path)
+    public = path.with_suffix(".pub")
+    if public.exists():
+        raise InputError(
+            "the public key is there, the private one is not",
+            where=str(public),
+            advice=f"Pass its private half, or a path other than {path}; nothing was overwritten.",
+        )
     private = keys.generate()
     private.save(path)
-    public = path.with_suffix(".pub")
     private.public_key.save(public)
     console = terminal()
     if console is not None:

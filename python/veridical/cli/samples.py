@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from veridical.cli.loading import load_arrays
 from veridical.errors import InputError
 
-__all__ = ["load_samples", "named"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["load_samples", "named", "save_arrays"]
 
 
 def load_samples(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
@@ -40,6 +44,21 @@ def load_samples(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
         where=str(path),
         advice="Give .npz (arrays by input name), or .npy or .csv for a model with one input.",
     )
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays by name (.npz); any name will do, as `numpy.savez` would not have it.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot write arrays: {error.strerror}", where=str(path)) from error
 
 
 def named(samples: dict[str, NDArray[Any]] | NDArray[Any], names: list[str]) -> dict[str, Any]:

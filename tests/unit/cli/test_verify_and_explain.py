@@ -8,17 +8,16 @@ import shutil
 import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.differential.draft import Draft
 from tests.vectors.write_receipts import FOLDER, PROGRAM_FILE, run_once
 from veridical.cli.app import COMMANDS, run
 from veridical.verifier import CHECKS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = "1796000000"
 PLAIN = str(FOLDER / "valid" / "plain.receipt.json")
@@ -182,6 +181,46 @@ def test_a_new_key_is_two_files_and_is_shown(
     assert code == 2
     assert "exists" in err
     assert made["key_id"] in invoke(capsys, "key", "show", name + ".pub")[1]
+
+
+def ask(folder: Path, *names: str) -> list[str]:
+    """Write a program with outputs of these names and a question; return how to run it."""
+    draft = Draft()
+    x = draft.add_input((2,), -100, 100)
+    for name in names:
+        draft.add_output(draft.add_node("add", [x], coeff=[3]))
+        draft.outputs[-1]["name"] = name
+    (folder / "p.vprog").write_bytes(draft.to_bytes())
+    np.savez(folder / "q.npz", in0=np.array([[1, -2]]))
+    return ["run", str(folder / "p.vprog"), "--input", str(folder / "q.npz")]
+
+
+def test_an_answer_is_written_under_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("file", "allow_pickle", "self", "/model/out:0")
+    code, _, err = invoke(capsys, *ask(tmp_path, *names), "--output", str(tmp_path / "a.npz"))
+    assert (code, err) == (0, "")
+    with np.load(tmp_path / "a.npz") as answer:
+        assert set(answer.files) == set(names)
+        assert all(answer[name].tolist() == [[3.0, -6.0]] for name in names)
+    code, _, err = invoke(capsys, *ask(tmp_path, "y"), "--output", str(tmp_path / "no" / "a.npz"))
+    assert code == 2
+    assert "cannot write" in err
+
+
+def test_a_pinned_public_key_is_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pinned = tmp_path / "provider.pub"
+    shutil.copy(SIGNER, pinned)
+    options = ["--receipt", str(tmp_path / "r.json"), "--key", str(tmp_path / "provider.key")]
+    code, _, err = invoke(capsys, *ask(tmp_path, "y"), *options)
+    assert code == 2
+    assert "provider.pub" in err
+    assert pinned.read_bytes() == Path(SIGNER).read_bytes()
+    assert not (tmp_path / "provider.key").exists()
+    assert not (tmp_path / "r.json").exists()
 
 
 def test_a_defect_is_never_mistaken_for_a_verdict(
