@@ -15,7 +15,7 @@ from veridical import verifier
 from veridical.cli.samples import load_samples, named
 from veridical.errors import InputError
 from veridical.keys import PublicKey
-from veridical.policy import AllOf, ExpectInput, ExpectOutput, Policy, TrustedSigners, load
+from veridical.policy import AllOf, ExpectInput, ExpectOutput, Nonce, Policy, TrustedSigners, load
 from veridical.verifier import Report
 
 __all__ = ["NO_OPTIONS", "Options", "judge"]
@@ -38,6 +38,8 @@ class Options:
         The question that you asked, in the form that `run` takes. It must match.
     output
         The answer that you got, as `run` wrote it. It must match.
+    nonce
+        The request id that you chose. It must match.
     now
         The time to judge by, in seconds since 1970; the present if it is not given.
     json
@@ -49,6 +51,7 @@ class Options:
     program: Path | None = None
     input: Path | None = None
     output: Path | None = None
+    nonce: str | None = None
     now: int | None = None
     json: Annotated[bool, Parameter(negative="")] = False
 
@@ -110,4 +113,6 @@ def _policy(options: Options) -> Policy:
         rules.append(ExpectInput())
     if options.output is not None:
         rules.append(ExpectOutput())
+    if options.nonce is not None:
+        rules.append(Nonce(options.nonce))
     return AllOf(*rules)

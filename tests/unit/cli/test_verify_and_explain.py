@@ -157,6 +157,16 @@ def test_a_signer_is_added_to_a_policy_and_never_replaces_it(
     assert "trusted_signers" in err
 
 
+def test_a_nonce_must_be_that_of_the_receipt(
+    given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [PLAIN, "--signer", SIGNER, *given, "--nonce"]
+    assert invoke(capsys, "verify", *options, "order-4711")[0] == 0
+    code, _, err = invoke(capsys, "verify", *options, "order-4712")
+    assert code == 1
+    assert "request id 'order-4711', expected 'order-4712'" in err
+
+
 def test_pickled_arrays_are_not_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "x.npz", x=np.array([{"a": 1}], dtype=object), allow_pickle=True)
     options = ["--signer", SIGNER, "--input", str(tmp_path / "x.npz")]
