@@ -320,6 +320,17 @@ impl Builder {
         self.node(Op::Shift { shift }, &[x], &[], &shape, range)
     }
 
+    pub fn clamp(&mut self, x: usize, lo: i64, hi: i64) -> usize {
+        let (least, greatest) = self.range(x);
+        let range = (least.clamp(lo, hi), greatest.clamp(lo, hi));
+        let op = Op::Clamp {
+            lo: lo as i32,
+            hi: hi as i32,
+        };
+        let shape = self.shape(x);
+        self.node(op, &[x], &[], &shape, range)
+    }
+
     pub fn matmul(&mut self, a: usize, b: usize, transpose_b: bool) -> usize {
         let (mut shape, right) = (self.shape(a), self.shape(b));
         let rank = shape.len();

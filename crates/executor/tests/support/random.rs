@@ -63,7 +63,7 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
     if spread > 1 << 24 && !b.random.one_in(4) {
         return Some(b.narrow(x, -300, 255));
     }
-    match b.random.index(22) {
+    match b.random.index(23) {
         0 | 1 if b.is_narrow(x) => {
             let columns = 1 + b.random.index(50);
             Some(b.linear(x, columns))
@@ -99,7 +99,7 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
             let y = broadcast_partner(b, x);
             Some(b.mul(y, x))
         }
-        11 | 12 if spread < 1 << 29 => {
+        11 | 12 if spread < 1 << 29 && width <= 1000 => {
             let centered = b.random.one_in(2);
             Some(b.layernorm(x, 15, 6, centered))
         }
@@ -146,6 +146,10 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
             } else {
                 b.node(Op::ReduceMax { axes }, &[x], &[], &result, (lo, hi))
             })
+        }
+        22 if spread < 1 << 28 => {
+            let (low, high) = (b.random.between(lo, hi), b.random.between(lo, hi));
+            Some(b.clamp(x, low.min(high), low.max(high)))
         }
         17 => Some(normalize(b, x)),
         18 => gather(b, x, size),
@@ -267,6 +271,20 @@ fn attention(b: &mut Builder, x: usize, mask: usize) -> usize {
     let masked = (fits && b.random.one_in(2)).then_some(mask);
     let e = b.softmax_numerator(narrow.unwrap_or(scores), masked, 1023);
     let mut y = b.weighted_mean(e, x);
+    if b.random.one_in(3) {
+        // A product that is written into its transpose and read again through it.
+        let mut perm: Vec<usize> = (0..b.shape(y).len()).collect();
+        let last = perm.len() - 1;
+        perm.swap(last - 1, last);
+        let turned = b.transpose(y, &perm);
+        let other = b.matmul(turned, e, false);
+        if b.random.one_in(2) {
+            b.output(other);
+        } else {
+            let sums = b.matmul(x, turned, false);
+            b.output(sums);
+        }
+    }
     if heads {
         y = b.transpose(y, &[1, 0, 2]);
         y = b.reshape(y, &shape);
