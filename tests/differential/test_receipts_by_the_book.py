@@ -1,8 +1,8 @@
 """Receipts checked a second time, from the specification alone.
 
 Nothing of `veridical.receipt`, `policy` or `verifier` is used: the standard JSON parser, hashes and
-signatures as spec/v1/receipt.md writes them, and the NumPy implementation of programs. It agrees with
-the verifier on every valid vector and on every false statement that a trusted key signed.
+signatures as spec/v1/receipt.md writes them, and the NumPy implementation of programs. It agrees
+with the verifier on every valid vector and on every false statement that a trusted key signed.
 """
 
 from __future__ import annotations

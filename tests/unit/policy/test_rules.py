@@ -94,6 +94,7 @@ def test_a_rule_answers_as_the_specification_says(
 
 def test_a_combination_names_the_rule_that_decides() -> None:
     assert AllOf(ExpectInput(), Nonce("x"), RequireTier("zk")).evaluate(FACTS).rule == "nonce"
+    assert AnyOf(Nonce("x"), ExpectInput()).evaluate(FACTS).rule == "expect_input"
     every = AnyOf(Nonce("x"), RequireTier("zk")).evaluate(FACTS)
     assert every.rule == "any_of"
     assert "nonce" in every.detail

@@ -370,6 +370,7 @@ def test_explain_says_which_of_the_first_three_checks_failed() -> None:
         report = explain(source, STRICT, **GIVEN)
         failed = [check.name for check in report.checks if check.status is Status.FAILED]
         assert failed == [name]
+        assert [check.number for check in report.checks] == list(CHECKS)
 
 
 def test_checks_are_those_of_the_specification() -> None:
