@@ -81,17 +81,8 @@ def compile_(  # noqa: PLR0913 - the options of one command
         return ExitCode.ACCEPTED
     emit(f"program   {target}")
     emit(f"model     {report.digest}")
-    for name, figures in report.outputs.items():
-        top1 = "" if figures.top1 is None else f", top-1 {figures.top1:.2%}"
-        emit(
-            f"accuracy  {name}: max error {figures.max_error:.2e}, "
-            f"mean {figures.mean_error:.2e}, cosine {figures.cosine:.6f}{top1} "
-            f"({report.samples} samples, against float64)"
-        )
-    if report.saturated:
-        emit(f"outside   {report.saturated} of {report.elements} input elements")
-    for note in report.notes:
-        emit(f"note      {note}")
+    for line in show.summary(report):
+        emit(line)
     console = terminal()
     if console is not None:
         if layers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 Samples: TypeAlias = "Mapping[str, NDArray[np.generic]] | NDArray[np.generic]"
 
 _FLOAT32_EPSILON = 2.0**-24
-_CHUNK_ELEMENTS = 2**21
-"""Elements of the largest tensor in one pass: bounds the memory of a pass to a few hundred MB."""
+_CHUNK_ELEMENTS = 2**22
+"""Elements of the largest tensor in one pass: bounds memory; smaller ones leave BLAS idle."""
+_SAME_VALUES = frozenset({"Expand", "Reshape", "Transpose"})
+_SIGNIFICANT_BITS = 14
+"""Bits of a calibrated range: far above what BLAS and processors let float64 results differ by."""
 
 
 def as_mapping(graph: FloatGraph, samples: Samples) -> dict[str, NDArray[np.generic]]:
@@ -107,16 +111,19 @@ def calibrate(
     squares: dict[str, float] = {}
     sizes: dict[str, int] = {}
     count = len(next(iter(samples.values())))
+    moved = {node.output: node.inputs[0] for node in graph.nodes if node.op in _SAME_VALUES}
     with stage("calibrating", count, enabled=progress) as advance:
         for part in chunks(graph, samples):
-            for name, array in evaluator.run(part).items():
+            for name, array in evaluator.steps(part):
+                if name in moved:
+                    continue
                 finite = array
                 low, high = float(array.min()), float(array.max())
-                if not np.isfinite([low, high]).all():
+                if not (math.isfinite(low) and math.isfinite(high)):
                     finite = array[np.isfinite(array)]
                     if finite.size == 0:
                         continue
-                low, high = float(finite.min()), float(finite.max())
+                    low, high = float(finite.min()), float(finite.max())
                 if name in ranges:
                     low, high = min(low, ranges[name][0]), max(high, ranges[name][1])
                 ranges[name] = (low, high)
@@ -125,12 +132,29 @@ def calibrate(
                 sizes[name] = sizes.get(name, 0) + flat.size
             advance(len(next(iter(part.values()))))
     noise = _noise(graph, ranges)
-    return {
-        name: Spread(*ranges[name], (squares[name] / sizes[name]) ** 0.5, noise.get(name, 0.0))
-        if name in ranges
-        else Spread(0.0, 0.0, 0.0)
-        for name in graph.shapes
-    }
+    given = {entry.name for entry in graph.inputs}
+    found: dict[str, Spread] = {}
+    for name in [*given, *(node.output for node in graph.nodes)]:
+        source = moved.get(name, name)
+        if source in found:
+            found[name] = found[source]
+        elif source not in ranges:
+            found[name] = Spread(0.0, 0.0, 0.0)
+        else:
+            low, high = ranges[name]
+            if name not in given:
+                low, high = -_outward(-low), _outward(high)
+            rms = _outward((squares[name] / sizes[name]) ** 0.5)
+            found[name] = Spread(low, high, rms, _outward(noise.get(name, 0.0)))
+    return found
+
+
+def _outward(value: float) -> float:
+    """Round up to few significant bits: other machines, which sum in other orders, agree then."""
+    if not math.isfinite(value):
+        return value
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(math.ceil(mantissa * 2**_SIGNIFICANT_BITS), exponent - _SIGNIFICANT_BITS)
 
 
 def _noise(graph: FloatGraph, ranges: dict[str, tuple[float, float]]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from veridical.compiler.report import CompileReport
 
 _MEASURED_SAMPLES = 64
-_FRONTEND_SAMPLES = 4
+_MEASURED_ELEMENTS = 2**28
+"""Elements of all tensors of all measured samples: large models are measured on fewer."""
+_LEAST_MEASURED = 16
+_FRONTEND_SAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +93,12 @@ def compile_model(
         aliases={"onnx": f"sha256:{source}"},
     )
     chosen = samples if test is None else as_mapping(graph, test)
-    chosen = {name: array[:_MEASURED_SAMPLES] for name, array in chosen.items()}
-    agreements, outputs, saturated, elements = report.measure(
-        program, graph, low, ids, chosen, progress=progress
-    )
+    outside = {"calibration": report.count_outside(program, samples)}
+    if test is not None:
+        outside["test"] = report.count_outside(program, chosen)
+    measured = _num_measured(graph)
+    chosen = {name: array[:measured] for name, array in chosen.items()}
+    agreements, outputs = report.measure(program, graph, low, ids, chosen, progress=progress)
     _check_accuracy(graph, outputs)
     tables = [c for c, info in zip(builder.consts, builder.const_info, strict=True)
               if info["kind"] == "table"]  # fmt: skip
@@ -104,9 +110,8 @@ def compile_model(
         precision=precision,
         samples=len(next(iter(chosen.values()))),
         calibration_samples=len(next(iter(samples.values()))),
-        saturated=saturated,
-        elements=elements,
-        layers=report.layers(builder, agreements),
+        outside=outside,
+        layers=report.layers(builder, agreements, report.float_tensors(low, ids), calibrated),
         outputs=outputs,
         inputs=_describe_inputs(graph, builder.inputs, builder.tensors),
         num_tables=len(tables),
@@ -137,6 +142,12 @@ def compile(  # noqa: A001  (the public verb of the package)
         closed=closed,
         progress=progress,
     ).program
+
+
+def _num_measured(graph: FloatGraph) -> int:
+    """Return how many samples the accuracy figures are taken from, at most."""
+    size = sum(math.prod(shape) for shape in graph.shapes.values())
+    return max(_LEAST_MEASURED, min(_MEASURED_SAMPLES, _MEASURED_ELEMENTS // max(size, 1)))
 
 
 def _check_accuracy(graph: FloatGraph, outputs: Mapping[str, report.Agreement]) -> None:

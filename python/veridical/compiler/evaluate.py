@@ -15,11 +15,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from veridical.errors import InputError, InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from veridical.compiler.ir import FloatGraph, FloatNode
+
+_BLOCK = 2**15
+"""Elements that a function of rows works on at a time: its temporaries then fit a cache."""
 
 Array: TypeAlias = "NDArray[np.float64]"
 
@@ -50,23 +53,24 @@ class FloatEvaluator:
         Raises:
             InputError: an input is missing or has another shape.
         """
-        values = self._bind(inputs)
-        kept = {} if keep is not None else values
         wanted = self._outputs | (keep or set())
-        if keep is not None:
-            kept.update((name, values[name]) for name in wanted if name in values)
-        with np.errstate(all="ignore"):
-            for position, node in enumerate(self.graph.nodes):
+        return {name: array for name, array in self.steps(inputs) if keep is None or name in wanted}
+
+    def steps(self, inputs: Mapping[str, NDArray[np.generic]]) -> Iterator[tuple[str, Array]]:
+        """Evaluate a batch and yield every tensor, inputs first, as soon as it is known.
+
+        A tensor whose last use is over is dropped, so a caller who keeps none needs little memory.
+        """
+        values = self._bind(inputs)
+        yield from list(values.items())
+        for position, node in enumerate(self.graph.nodes):
+            with np.errstate(all="ignore"):
                 result = evaluate_node(node, [values[name] for name in node.inputs])
-                values[node.output] = result
-                if keep is None:
-                    continue
-                if node.output in wanted:
-                    kept[node.output] = result
-                for name in node.inputs:
-                    if self._last_use[name] == position and name not in wanted:
-                        values.pop(name, None)
-        return kept
+            values[node.output] = result
+            for name in node.inputs:
+                if self._last_use[name] == position:
+                    values.pop(name, None)
+            yield node.output, result
 
     def outputs(self, inputs: Mapping[str, NDArray[np.generic]]) -> dict[str, Array]:
         """Evaluate a batch and return the outputs by their public names."""
@@ -163,9 +167,20 @@ def _matmul(node: FloatNode, a: Array, b: Array) -> Array:
     return np.ascontiguousarray(a) @ np.ascontiguousarray(right)
 
 
+def _by_block(function: Callable[[Array], Array], x: Array, row: int) -> Array:
+    """Apply a function of rows of `row` elements block by block: what it allocates stays cached."""
+    if x.size <= _BLOCK:
+        return function(x)
+    rows = np.ascontiguousarray(x).reshape(-1, row)
+    result = np.empty_like(rows)
+    size = max(1, _BLOCK // row)
+    for start in range(0, len(rows), size):
+        result[start : start + size] = function(rows[start : start + size])
+    return result.reshape(x.shape)
+
+
 def _unary(node: FloatNode, x: Array) -> Array:
-    result: Array = node.attrs["fn"].evaluate(x)
-    return result
+    return _by_block(node.attrs["fn"].evaluate, x, 1)
 
 
 def _affine(node: FloatNode, x: Array) -> Array:
@@ -180,18 +195,25 @@ def _add(node: FloatNode, *terms: Array) -> Array:
 
 
 def _softmax(node: FloatNode, x: Array, mask: Array | None = None) -> Array:
-    logits = x * node.attrs["scale"]
     if mask is not None:
-        logits = np.where(mask != 0, logits, -np.inf)
-    logits = logits - logits.max(axis=-1, keepdims=True)
-    e = np.exp(logits, out=logits)
-    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+        x = np.where(mask != 0, x * node.attrs["scale"], -np.inf)
+
+    def shares(rows: Array) -> Array:
+        logits = rows if mask is not None else rows * node.attrs["scale"]
+        e = logits - logits.max(axis=-1, keepdims=True)
+        np.exp(e, out=e)
+        return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+    return _by_block(shares, x, x.shape[-1])
 
 
 def _layernorm(node: FloatNode, x: Array) -> Array:
-    c = x - x.mean(axis=-1, keepdims=True) if node.attrs["centered"] else x
-    variance = (c * c).mean(axis=-1, keepdims=True)
-    return np.asarray(c / np.sqrt(variance + node.attrs["epsilon"]))
+    def normalise(rows: Array) -> Array:
+        c = rows - rows.mean(axis=-1, keepdims=True) if node.attrs["centered"] else rows
+        variance = (c * c).mean(axis=-1, keepdims=True)
+        return np.asarray(c / np.sqrt(variance + node.attrs["epsilon"]))
+
+    return _by_block(normalise, x, x.shape[-1])
 
 
 def _weighted_mean(_: FloatNode, e: Array, v: Array) -> Array:

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from veridical.compiler.builder import ProgramBuilder
+    from veridical.compiler.calibrate import Spread
     from veridical.compiler.ir import FloatGraph
     from veridical.compiler.lower import Lowering
     from veridical.program import Program
 
 
+_ENCODED_SAMPLES = 256
 _TRACED_SAMPLES = 8
 """Samples whose inner tensors are compared; outputs are compared on all."""
 
@@ -43,6 +45,19 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """How many input elements a declared range clamps."""
+
+    clamped: int
+    elements: int
+
+    @property
+    def share(self) -> float:
+        """Clamped elements over all."""
+        return self.clamped / max(self.elements, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One node of the program."""
 
@@ -55,7 +70,13 @@ class Layer:
     bits: int
     """Bits of a signed integer that holds the declared range."""
     weight_bits: int | None = None
+    table: int | None = None
+    """Number of the table; layers with the same number share one."""
     table_rows: int | None = None
+    real_range: tuple[float, float] | None = None
+    """The declared range in units of the float model; None inside the lowering of one operator."""
+    seen_range: tuple[float, float] | None = None
+    """What calibration saw of the float tensor."""
     agreement: Agreement | None = None
 
 
@@ -69,9 +90,8 @@ class CompileReport:
     samples: int
     """Samples that the accuracy figures come from."""
     calibration_samples: int
-    saturated: int
-    """Input elements of those samples that fell outside the declared range."""
-    elements: int
+    outside: dict[str, Outside] = field(default_factory=dict)
+    """Input elements outside the declared ranges: of all calibration, and of all test samples."""
     layers: list[Layer] = field(default_factory=list)
     outputs: dict[str, Agreement] = field(default_factory=dict)
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -91,6 +111,18 @@ class CompileReport:
     def save(self, path: Path) -> None:
         """Write the report beside the program."""
         path.write_text(self.to_json() + "\n")
+
+
+def count_outside(program: Program, samples: dict[str, NDArray[np.generic]]) -> Outside:
+    """Count the input elements of all samples that the declared ranges clamp."""
+    clamped = elements = 0
+    count = len(next(iter(samples.values())))
+    for start in range(0, count, _ENCODED_SAMPLES):
+        part = {name: array[start : start + _ENCODED_SAMPLES] for name, array in samples.items()}
+        encoded, changed = program.encode(part)
+        clamped += changed
+        elements += sum(array.size for array in encoded.values())
+    return Outside(clamped=clamped, elements=elements)
 
 
 @dataclass(slots=True)
@@ -142,27 +174,22 @@ def measure(
     samples: dict[str, NDArray[np.generic]],
     *,
     progress: bool = True,
-) -> tuple[dict[int, Agreement], dict[str, Agreement], int, int]:
-    """Run both models on the samples; return agreement per tensor and output, and saturation."""
+) -> tuple[dict[int, Agreement], dict[str, Agreement]]:
+    """Run both models on the samples; return the agreement per tensor and per output."""
     evaluator = FloatEvaluator(graph)
     executor = program.executor()
     tallies: dict[int, _Tally] = {}
     outputs: dict[str, _Tally] = {public: _Tally() for public, _ in graph.outputs}
-    values = {
-        ids[value.tensor]: (name, float(value.gain) * 2.0**-value.exponent)
-        for name, value in low.values.items()
-        if value.factor is None and value.tensor in ids
-    }
-    saturated = elements = seen = 0
+    values = float_tensors(low, ids)
+    traced = {name for name, _ in values.values()}
+    seen = 0
     count = len(next(iter(samples.values())))
     with stage("measuring", count, enabled=progress) as advance:
         for part in chunks(graph, samples):
             size = len(next(iter(part.values())))
-            encoded, clipped = program.encode(part)
-            saturated += clipped
-            elements += sum(array.size for array in encoded.values())
+            encoded = program.encode(part).tensors
             if seen < _TRACED_SAMPLES:
-                expected = evaluator.run(part)
+                expected = evaluator.run(part, keep=traced)
                 trace = executor.trace(encoded)
                 for tensor, (name, scale) in values.items():
                     if name in expected:
@@ -181,24 +208,41 @@ def measure(
     return (
         {tensor: tally.finish() for tensor, tally in tallies.items()},
         {name: tally.finish() for name, tally in outputs.items()},
-        saturated,
-        elements,
     )
 
 
-def layers(builder: ProgramBuilder, agreements: dict[int, Agreement]) -> list[Layer]:
+def float_tensors(low: Lowering, ids: dict[int, int]) -> dict[int, tuple[str, float]]:
+    """Return the float tensor and the step of every program tensor that stands for one."""
+    return {
+        ids[value.tensor]: (name, float(value.gain) * 2.0**-value.exponent)
+        for name, value in low.values.items()
+        if value.factor is None and value.tensor in ids
+    }
+
+
+def layers(
+    builder: ProgramBuilder,
+    agreements: dict[int, Agreement],
+    steps: dict[int, tuple[str, float]],
+    calibrated: dict[str, Spread],
+) -> list[Layer]:
     """Describe every node of a program."""
     result = []
     for index, node in enumerate(builder.nodes):
         tensor_id = len(builder.inputs) + index
         tensor = builder.tensors[tensor_id]
         low, high = tensor.range
-        weight_bits = table_rows = None
+        weight_bits = table = table_rows = real = seen = None
         if node["op"] in ("linear", "conv", "gather"):
             weight = builder.consts[node["c"][0]]
             weight_bits = int(np.abs(weight.astype(np.int64)).max()).bit_length() + 1
         if node["op"] in ("table", "softmax_numerator"):
-            table_rows = len(builder.consts[node["c"][0]])
+            table = node["c"][0]
+            table_rows = len(builder.consts[table])
+        if tensor_id in steps:
+            name, step = steps[tensor_id]
+            real = (min(low * step, high * step), max(low * step, high * step))
+            seen = (calibrated[name].low, calibrated[name].high)
         result.append(
             Layer(
                 index=index,
@@ -209,7 +253,10 @@ def layers(builder: ProgramBuilder, agreements: dict[int, Agreement]) -> list[La
                 high=high,
                 bits=max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1,
                 weight_bits=weight_bits,
+                table=table,
                 table_rows=table_rows,
+                real_range=real,
+                seen_range=seen,
                 agreement=agreements.get(tensor_id),
             )
         )

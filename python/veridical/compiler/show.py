@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 def layer_table(report: CompileReport) -> Table:
     """Return one row per node that computes (layout nodes are left out)."""
     table = Table(title=f"{report.digest[:23]}…  precision {report.precision}")
-    for column in ("node", "op", "tensor", "shape", "range bits", "weight bits", "table rows"):
-        table.add_column(column, justify="right" if "b" in column or "rows" in column else "left")
+    for column in ("node", "op", "tensor", "shape"):
+        table.add_column(column)
+    for column in ("range", "seen", "bits", "weight bits", "table", "rows"):
+        table.add_column(column, justify="right")
     for column in ("max error", "mean error", "cosine"):
         table.add_column(column, justify="right")
     for layer in report.layers:
@@ -28,8 +30,11 @@ def layer_table(report: CompileReport) -> Table:
             layer.op,
             layer.source[-32:],
             "x".join(map(str, layer.shape)),
+            _interval(layer.real_range),
+            _interval(layer.seen_range),
             str(layer.bits),
             "" if layer.weight_bits is None else str(layer.weight_bits),
+            "" if layer.table is None else str(layer.table),
             "" if layer.table_rows is None else str(layer.table_rows),
             "" if agreement is None else f"{agreement.max_error:.2e}",
             "" if agreement is None else f"{agreement.mean_error:.2e}",
@@ -46,6 +51,30 @@ def output_table(report: CompileReport) -> Table:
     for name, agreement in report.outputs.items():
         table.add_row(name, *_figures(agreement))
     return table
+
+
+def summary(report: CompileReport) -> list[str]:
+    """Return the lines that everybody should read, tables and picture aside."""
+    lines = []
+    for name, figures in report.outputs.items():
+        top1 = "" if figures.top1 is None else f", top-1 {figures.top1:.2%}"
+        lines.append(
+            f"accuracy  {name}: max error {figures.max_error:.2e} of {figures.reach:.3g}, mean "
+            f"{figures.mean_error:.2e}, cosine {figures.cosine:.6f}{top1} "
+            f"({report.samples} samples, against float64)"
+        )
+    for kind, outside in report.outside.items():
+        lines.append(
+            f"outside   {outside.clamped} of {outside.elements} {kind} values "
+            f"({outside.share:.4%}) lie outside the declared input range"
+        )
+    lines.append(f"tables    {report.num_tables}, {report.table_rows} rows")
+    lines += [f"note      {note}" for note in report.notes]
+    return lines
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.3g} .. {ends[1]:.3g}"
 
 
 def _figures(agreement: Agreement) -> list[str]:

@@ -107,7 +107,7 @@ def _add_input(
     top = (1 << bits) - 1
     mul, shift = 1, -exponent
     reach = max(-least, greatest)
-    if low.is_small and reach > 0.0 and _only_feeds_products(low, entry.name):
+    if low.is_free(entry.name) and reach > 0.0:
         # The next weight absorbs any factor, so the whole width can be used.
         wanted = top / (reach * 2.0**exponent)
         if wanted > 1.0:
@@ -117,11 +117,6 @@ def _add_input(
     encode = {"kind": "real", "mul": mul, "shift": shift}
     tensor = low.builder.add_input(entry.name, shape, bounds, encode)
     return Value(tensor=tensor, exponent=-shift, gain=Fraction(1, mul))
-
-
-def _only_feeds_products(low: Lowering, name: str) -> bool:
-    users = low.final_consumers(name)
-    return bool(users) and all(node.op in ("Linear", "Conv") for node in users)
 
 
 def _full_shape(low: Lowering, entry: GraphInput, value: Value) -> Value:

@@ -151,6 +151,12 @@ class Lowering:
         again = any(user.op in ("Add", "MaxPool") for user in users)
         return modulus.SHIFTABLE if again else modulus.REQUANTISABLE
 
+    def is_free(self, name: str) -> bool:
+        """Whether the step of a tensor need not be a power of two: weights absorb any factor."""
+        users = self.final_consumers(name)
+        products = all(node.op in ("Linear", "Conv") for node in users)
+        return self.is_small and bool(users) and products and not self.is_output(name)
+
     def softmax_of(self, name: str) -> FloatNode | None:
         """Return the Softmax that a tensor feeds, through layout and nothing else."""
         users = self.consumers.get(name, [])
