@@ -138,12 +138,12 @@ class ExternalSigner:
         Raises:
             KeyFormatError: the signer signed with another key than the public key given.
         """
-        signature = bytes.fromhex(self._signer.sign(message).signature)
-        if self._public_key.algorithm == "p256":
-            signature = p256_from_der(signature)
         try:
+            signature = bytes.fromhex(self._signer.sign(message).signature)
+            if self._public_key.algorithm == "p256":
+                signature = p256_from_der(signature)
             self._public_key.verify(signature, message)
-        except SignatureError as error:
+        except (SignatureError, ValueError, OverflowError) as error:
             raise KeyFormatError("the signer does not hold the private half of this key") from error
         return signature
 

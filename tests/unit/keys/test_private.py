@@ -102,7 +102,9 @@ def test_a_signer_outside_the_process_gives_the_one_encoding(make: Any) -> None:
         signer.public_key.verify(signer.sign(message), message)
 
 
-def test_an_external_signer_with_another_key_is_refused() -> None:
-    signer = ExternalSigner(CryptoSigner.generate_ed25519(), SIGNER.public_key)
+@pytest.mark.parametrize("own", [SIGNER, P256_SIGNER], ids=["ed25519", "p256"])
+@pytest.mark.parametrize("make", [CryptoSigner.generate_ed25519, CryptoSigner.generate_ecdsa])
+def test_an_external_signer_with_another_key_is_refused(own: PrivateKey, make: Any) -> None:
+    signer = ExternalSigner(make(), own.public_key)
     with pytest.raises(KeyFormatError, match="private half"):
         signer.sign(b"m")
