@@ -1,6 +1,5 @@
 //! `add`, `affine`, `mul`, reductions, `argmax`, `topk`.
 
-use super::rows::extremes;
 use super::site::{Constant, Derived, Operand, Site, at_most, attribute, broadcast};
 use crate::constant::ConstData;
 use crate::error::NodeError;
@@ -71,33 +70,56 @@ pub(super) fn affine(site: &Site<'_>) -> Result<Derived, NodeError> {
         .zip(&b.info.shape)
         .map(|(&m, &n)| m.min(n))
         .collect();
-    let range = extremes_by(g, &shared)
-        .zip(extremes_by(b, &shared))
-        .and_then(|(gains, offsets)| {
-            let at = |(gain, offset): (&Interval, &Interval)| x.range.mul(*gain).add(*offset);
-            gains.iter().zip(&offsets).map(at).reduce(Interval::union)
-        });
+    let x_ends = (i64::from(x.info.lo), i64::from(x.info.hi));
+    let range = if g.info.shape == b.info.shape {
+        // Without tables of extremes: nothing is shared, and the constants may be large.
+        g.elements.zip(b.elements).and_then(|(g, b)| {
+            let point = |c: &ConstData, i| c.get(i).map(|v| (v.into(), v.into()));
+            let at = |i| Some(image(x_ends, point(g, i)?, point(b, i)?));
+            (0..g.len()).filter_map(at).reduce(union)
+        })
+    } else {
+        let extremes = extremes_by(g, &shared).zip(extremes_by(b, &shared));
+        extremes.and_then(|(gains, offsets)| {
+            let at = |(gain, offset): (&Ends, &Ends)| image(x_ends, *gain, *offset);
+            gains.iter().zip(&offsets).map(at).reduce(union)
+        })
+    };
     Ok(Derived {
         shape: x.shape.to_vec(),
-        range,
+        range: range.map(|(lo, hi)| Interval::new(lo, hi)),
         fact: None,
     })
 }
 
+/// Ends of an interval. 64 bits hold a product of two 32-bit integers plus a third one, and this
+/// runs over every element of a constant for every node that names it.
+type Ends = (i64, i64);
+
+fn union(a: Ends, b: Ends) -> Ends {
+    (a.0.min(b.0), a.1.max(b.1))
+}
+
+/// Ends of `gain * x + offset`.
+fn image(x: Ends, gain: Ends, offset: Ends) -> Ends {
+    let product = |gain: i64, x: i64| gain.saturating_mul(x);
+    let at_ends = |gain| (product(gain, x.0), product(gain, x.1));
+    let ((a, b), (c, d)) = (at_ends(gain.0), at_ends(gain.1));
+    let (lo, hi) = (a.min(b).min(c).min(d), a.max(b).max(c).max(d));
+    (lo.saturating_add(offset.0), hi.saturating_add(offset.1))
+}
+
 /// Extremes of a constant over the axes on which `shared` is 1, per index of the others.
-fn extremes_by(c: Constant<'_>, shared: &[usize]) -> Option<Vec<Interval>> {
+fn extremes_by(c: Constant<'_>, shared: &[usize]) -> Option<Vec<Ends>> {
     let elements = c.elements?;
     if c.info.shape == shared {
-        let at = |i| elements.get(i).map(|v| Interval::new(v, v));
+        let at = |i| elements.get(i).map(|v| (v.into(), v.into()));
         return (0..elements.len()).map(at).collect();
     }
-    if shared.iter().all(|&n| n == 1) {
-        return Some(vec![extremes(elements)]);
-    }
     let count = shared.iter().fold(1_usize, |n, &d| n.saturating_mul(d));
-    let mut found = vec![None; count];
+    let mut found = vec![(i64::MAX, i64::MIN); count];
     visit(elements, (&c.info.shape, shared), (0, 0), &mut found);
-    found.into_iter().collect()
+    Some(found)
 }
 
 /// Walks the axes; `position` counts elements, `key` those of the shared shape.
@@ -105,7 +127,7 @@ fn visit(
     elements: &ConstData,
     (shape, shared): (&[usize], &[usize]),
     (position, key): (usize, usize),
-    found: &mut [Option<Interval>],
+    found: &mut [Ends],
 ) {
     if let ([n, shape @ ..], [m, shared @ ..]) = (shape, shared) {
         for i in 0..*n {
@@ -116,8 +138,7 @@ fn visit(
             visit(elements, (shape, shared), (position, key), found);
         }
     } else if let (Some(value), Some(slot)) = (elements.get(position), found.get_mut(key)) {
-        let point = Interval::new(value, value);
-        *slot = Some(slot.map_or(point, |seen| seen.union(point)));
+        *slot = union(*slot, (value.into(), value.into()));
     }
 }
 

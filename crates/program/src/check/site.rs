@@ -30,7 +30,7 @@ pub(super) struct Operand<'a> {
     pub(super) shape: &'a [usize],
     pub(super) range: Interval,
     pub(super) fact: Option<i128>,
-    info: &'a TensorInfo,
+    pub(super) info: &'a TensorInfo,
 }
 
 /// A constant; `elements` is `None` if it is not held.
