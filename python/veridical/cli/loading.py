@@ -14,14 +14,12 @@ from veridical.errors import InputError
 __all__ = ["load_arrays"]
 
 
-def load_arrays(path: Path | None) -> dict[str, NDArray[Any]] | None:
-    """Read named arrays from an `.npz` file; no path gives none.
+def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read named arrays from an `.npz` file.
 
     Raises:
         InputError: the file cannot be read as arrays.
     """
-    if path is None:
-        return None
     try:
         with np.load(path, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile):

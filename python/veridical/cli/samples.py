@@ -27,9 +27,7 @@ def load_samples(path: Path) -> dict[str, NDArray[Any]] | NDArray[Any]:
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        arrays = load_arrays(path)
-        assert arrays is not None  # noqa: S101 - a path was given
-        return arrays
+        return load_arrays(path)
     try:
         if suffix == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
