@@ -13,6 +13,14 @@ use super::{Isa, Kernels, portable};
 pub(crate) const LANES: usize = 16;
 /// Elements of one pair of `k` in a panel.
 pub(crate) const PAIR: usize = 2 * LANES;
+/// Elements from one panel to the next: an odd number of cache lines.
+///
+/// A tile reads several panels in step. Were they a multiple of 4096 bytes apart, as they would be for
+/// common depths, their lines would compete for the same sets of the first-level cache.
+pub(crate) fn panel_len(pairs: usize) -> usize {
+    (pairs | 1) * PAIR
+}
+
 /// Most panels of a tile.
 pub(crate) const TILE_PANELS: usize = 8;
 /// Most accumulators of a tile: what fits in 32 vector registers beside the operands.
@@ -36,7 +44,7 @@ pub(crate) struct Rows<'a> {
     pub(crate) count: usize,
 }
 
-/// Right operand: `data.len() / (pairs * PAIR)` panels.
+/// Right operand: panels of [`panel_len`] elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Panels<'a> {
     pub(crate) data: &'a [i16],
@@ -46,7 +54,7 @@ pub(crate) struct Panels<'a> {
 impl Panels<'_> {
     /// Elements of one panel.
     pub(crate) fn panel_len(&self) -> usize {
-        self.pairs * PAIR
+        panel_len(self.pairs)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Brings right operands into panels, see [`super::gemm`].
 
-use super::gemm::{LANES, PAIR};
+use super::gemm::{LANES, PAIR, panel_len};
 
 /// Elements of `count` packed columns over `k`.
 pub(crate) fn packed_len(columns: usize, k: usize) -> usize {
-    columns.div_ceil(LANES) * k.div_ceil(2) * PAIR
+    columns.div_ceil(LANES) * panel_len(k.div_ceil(2))
 }
 
 /// Packs a matrix that is stored column after column: element `(k, n)` at `n * stride + k`.
@@ -17,7 +17,7 @@ pub(crate) fn pack_columns(
     k: usize,
     packed: &mut [i16],
 ) {
-    let panel_len = k.div_ceil(2) * PAIR;
+    let panel_len = panel_len(k.div_ceil(2));
     for (panel, first) in packed
         .chunks_exact_mut(panel_len)
         .zip((0..columns).step_by(LANES))
@@ -30,7 +30,7 @@ pub(crate) fn pack_columns(
             let column = &source[(first + lane) * stride..][..k];
             let pairs = column.chunks_exact(2);
             if let &[last] = pairs.remainder() {
-                panel[panel_len - PAIR + 2 * lane] = last;
+                panel[k / 2 * PAIR + 2 * lane] = last;
             }
             for (pair, from) in panel.chunks_exact_mut(PAIR).zip(pairs) {
                 pair[2 * lane] = from[0];
@@ -50,11 +50,11 @@ pub(crate) fn pack_rows(
     k: usize,
     packed: &mut [i16],
 ) {
-    let panel_len = k.div_ceil(2) * PAIR;
+    let panel_len = panel_len(k.div_ceil(2));
     let panels = packed.chunks_exact_mut(panel_len);
     for (panel, first) in panels.zip((0..columns).step_by(LANES)) {
         let real = LANES.min(columns - first);
-        for (t, pair) in panel.chunks_exact_mut(PAIR).enumerate() {
+        for (t, pair) in panel.chunks_exact_mut(PAIR).take(k.div_ceil(2)).enumerate() {
             let row = |k: usize| &source[k * stride + first..][..real];
             let even = row(2 * t);
             let odd = if 2 * t + 1 < k { row(2 * t + 1) } else { &[] };

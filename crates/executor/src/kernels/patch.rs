@@ -3,7 +3,7 @@
 //! Column `j` of the panels is an output position, row `k` a tap (channel, kernel row, kernel column);
 //! element `(k, j)` is `image[bases[j] + taps[k]]`.
 
-use super::gemm::{LANES, PAIR};
+use super::gemm::{LANES, PAIR, panel_len};
 use super::{Isa, Kernels};
 
 /// Positions of an image that a convolution reads.
@@ -57,7 +57,7 @@ pub(super) struct Panel<'a> {
 }
 
 impl Kernels {
-    /// Packs `packed.len() / (pairs * PAIR)` panels from panel `first` on.
+    /// Packs as many panels as `packed` has room for, from panel `first` on.
     pub(crate) fn pack_patches(
         self,
         image: &[i16],
@@ -69,7 +69,7 @@ impl Kernels {
             image.len() >= patches.image_len,
             "image is shorter than its patches"
         );
-        let panels = packed.chunks_exact_mut(patches.pairs() * PAIR);
+        let panels = packed.chunks_exact_mut(panel_len(patches.pairs()));
         for (packed, bases) in panels.zip(patches.bases[first * LANES..].chunks_exact(LANES)) {
             let panel = Panel {
                 image,

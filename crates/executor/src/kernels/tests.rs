@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::aligned::Aligned;
 use super::epilogue::{Bias, Cells, CellsMut, Map, Table};
-use super::gemm::{LANES, PAIR, Panels, Rows, gemm};
+use super::gemm::{LANES, PAIR, Panels, Rows, gemm, panel_len};
 use super::pack::{pack_columns, pack_rows, packed_len};
 use super::patch::Patches;
 use super::vector::{Divisor, Norm};
@@ -134,7 +134,11 @@ proptest! {
         pack_columns(&b, k, n, k, &mut expected);
         let mut packed = vec![-1; packed_len(n, k)];
         pack_rows(&by_rows, n, n, k, &mut packed);
-        prop_assert_eq!(&packed, &expected);
+        let len = panel_len(k.div_ceil(2));
+        for (panel, expected) in packed.chunks(len).zip(expected.chunks(len)) {
+            let used = k.div_ceil(2) * PAIR;
+            prop_assert_eq!(&panel[..used], &expected[..used]);
+        }
     }
 
     #[test]
@@ -235,12 +239,12 @@ proptest! {
         let patches = Patches::new(bases.clone(), taps.clone());
         let (portable, fast) = all();
         for kernels in std::iter::once(portable).chain(fast) {
-            let len = patches.panels() * patches.pairs() * PAIR;
+            let len = patches.panels() * panel_len(patches.pairs());
             let mut packed = vec![0; len];
             kernels.pack_patches(&image, &patches, 0, &mut packed);
             for (j, &base) in bases.iter().enumerate() {
                 for (k, &tap) in taps.iter().enumerate() {
-                    let panel = j / LANES * patches.pairs() * PAIR;
+                    let panel = j / LANES * panel_len(patches.pairs());
                     let at = panel + k / 2 * PAIR + j % LANES * 2 + k % 2;
                     prop_assert_eq!(packed[at], image[(base + tap) as usize], "{:?}", kernels);
                 }

@@ -69,8 +69,9 @@ pub(super) fn map_of(program: &Program, node: &Node) -> Option<Map> {
             let entries = widen(program.constant(*node.consts.first()?)?);
             let round = if round { half(shift) } else { 0 };
             let add = i32::try_from(first.checked_neg()?).ok()?;
-            if let Some((slope, lo, hi)) = clamped_line(&entries) {
-                let add = add.checked_add(slope)?;
+            if let Some((slope, lo, hi)) = clamped_line(&entries)
+                && let Some(add) = add.checked_add(slope)
+            {
                 return Some(Map::Clamp {
                     round,
                     shift,
@@ -164,7 +165,7 @@ pub(super) fn compose(first: &Map, then: &Map) -> Option<Map> {
                 .collect::<Result<_, _>>()
                 .ok()?;
             let add = add.checked_sub(i32::try_from(low).ok()?)?;
-            Some(Map::Lookup {
+            is_exact((*round, *shift, add), (lo, hi)).then(|| Map::Lookup {
                 round: *round,
                 shift: *shift,
                 add,
@@ -281,6 +282,28 @@ mod tests {
         assert!(compose(&clamp(0, -m, m), &line).is_none());
         let line = clamp(-m, -m, 0);
         assert!(compose(&clamp(0, -m, m), &line).is_some());
+    }
+
+    #[test]
+    fn test_a_clamp_is_not_composed_with_a_table_whose_index_would_wrap() {
+        let m = i32::try_from(M).expect("31 bits");
+        let clamp = |lo, hi| Map::Clamp {
+            round: 0,
+            shift: 0,
+            add: 0,
+            lo,
+            hi,
+        };
+        let lookup = |add| Map::Lookup {
+            round: 1,
+            shift: 0,
+            add,
+            table: Table::new(&[5, 6, 7, 8]),
+        };
+        let far = 1_100_000_000;
+        assert!(compose(&clamp(-far, 2 - far), &lookup(far)).is_none());
+        let both = compose(&clamp(-1, 2), &lookup(0)).expect("composable");
+        assert_eq!([-m, -1, 1, m].map(|x| both.apply(x)), [5, 5, 7, 8]);
     }
 
     #[test]

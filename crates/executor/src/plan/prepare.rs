@@ -185,10 +185,12 @@ impl<'a> Site<'a> {
             Op::Conv { window, groups } => self.conv(*window, *groups, map),
             Op::Matmul { transpose_b } => self.product(*transpose_b, None, map),
             Op::WeightedMean => self.product(false, Some(self.info(1).lo), map),
-            Op::Table { .. } | Op::Shift { .. } | Op::Clamp { .. } => Some(Box::new(MapStep {
-                map,
-                len: self.result.len(),
-            })),
+            Op::Table { .. } | Op::Shift { .. } | Op::Clamp { .. } => {
+                // A node without a map of its own is left to the interpreter.
+                map_of(self.program, self.node)?;
+                let len = self.result.len();
+                Some(Box::new(MapStep { map, len }))
+            }
             Op::Add { coeff } => Some(self.add(coeff, map)),
             Op::Affine => self.affine(map),
             Op::Mul => {

@@ -8,7 +8,7 @@ use super::linear::narrow;
 use super::{EmptyRow, Operands, Run, SLACK, Scratch, Step, Units};
 use crate::kernels::aligned::Aligned;
 use crate::kernels::epilogue::{Bias, Cells, CellsMut, Map};
-use crate::kernels::gemm::{LANES, PAIR, Panels, Rows, gemm};
+use crate::kernels::gemm::{LANES, Panels, Rows, gemm, panel_len};
 use crate::kernels::patch::Patches;
 
 /// Packed patches stay below this many elements, so that they are read from a near cache.
@@ -123,7 +123,7 @@ impl Conv {
         } else {
             let patches = Patches::new(geometry.bases(), taps);
             // A multiple of 3 panels, the width of the tallest tiles.
-            let panels = (PACKED_ELEMENTS / (patches.pairs() * PAIR)).clamp(3, 24) / 3 * 3;
+            let panels = (PACKED_ELEMENTS / panel_len(patches.pairs())).clamp(3, 24) / 3 * 3;
             Kind::Patches { patches, panels }
         };
         Self {
@@ -170,7 +170,7 @@ impl Conv {
         let bias = Bias::Row(&self.bias[channels]);
         for first in (0..patches.panels()).step_by(panels) {
             let count = panels.min(patches.panels() - first);
-            let packed = &mut packed[..count * patches.pairs() * PAIR];
+            let packed = &mut packed[..count * panel_len(patches.pairs())];
             run.kernels.pack_patches(image, patches, first, packed);
             let right = Panels {
                 data: packed,
@@ -263,7 +263,7 @@ impl Step for Conv {
                     self.depthwise(taps, image, first, part, &mut scratch.sums, run);
                 }
                 Kind::Patches { patches, panels } => {
-                    scratch.panels.reserve(panels * patches.pairs() * PAIR);
+                    scratch.panels.reserve(panels * panel_len(patches.pairs()));
                     let packed = &mut scratch.panels;
                     self.product(
                         (patches, *panels),

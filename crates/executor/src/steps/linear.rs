@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{EmptyRow, Operands, Run, Scratch, Step, Units};
 use crate::kernels::aligned::Aligned;
 use crate::kernels::epilogue::{Bias, CellsMut, Map};
-use crate::kernels::gemm::{LANES, PAIR, Panels, Rows, gemm};
+use crate::kernels::gemm::{LANES, Panels, Rows, gemm, panel_len};
 use crate::kernels::pack::{pack_columns, packed_len};
 use veridical_program::ConstData;
 
@@ -91,7 +91,7 @@ impl Step for Linear {
             count,
         };
         let panels = Panels {
-            data: &self.panels[first * pairs * PAIR..],
+            data: &self.panels[first * panel_len(pairs)..],
             pairs,
         };
         let bias = Bias::Column(&self.bias[first * LANES..]);

@@ -104,49 +104,8 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
             Some(b.layernorm(x, 15, 6, centered))
         }
         13 | 14 if rank >= 2 && spread < 1 << 14 => Some(attention(b, x, mask)),
-        15 if spread < 1 << 28 => {
-            let values = i32::from(b.random.one_in(2)) == 1;
-            let k = 1 + b.random.index(width);
-            let mut result = shape;
-            result[rank - 1] = if b.random.one_in(3) { 1 } else { k };
-            let (op, range) = if result[rank - 1] == 1 {
-                (Op::Argmax, (0, width as i64 - 1))
-            } else {
-                let range = if values {
-                    (lo, hi)
-                } else {
-                    (0, width as i64 - 1)
-                };
-                (
-                    Op::TopK {
-                        k: result[rank - 1],
-                        values,
-                    },
-                    range,
-                )
-            };
-            Some(b.node(op, &[x], &[], &result, range))
-        }
-        16 if spread < 1 << 20 => {
-            let axes: Vec<usize> = (0..rank).filter(|_| b.random.one_in(2)).collect();
-            if axes.is_empty() {
-                return None;
-            }
-            let count: usize = axes.iter().map(|&a| shape[a]).product();
-            let mut result = shape;
-            for &axis in &axes {
-                result[axis] = 1;
-            }
-            Some(if b.random.one_in(2) {
-                let range = (count as i64 * lo, count as i64 * hi);
-                if range.0.abs().max(range.1.abs()) > 1 << 29 {
-                    return None;
-                }
-                b.node(Op::ReduceSum { axes }, &[x], &[], &result, range)
-            } else {
-                b.node(Op::ReduceMax { axes }, &[x], &[], &result, (lo, hi))
-            })
-        }
+        15 if spread < 1 << 28 => Some(largest(b, x)),
+        16 if spread < 1 << 20 => reduction(b, x),
         22 if spread < 1 << 28 => {
             let (low, high) = (b.random.between(lo, hi), b.random.between(lo, hi));
             Some(b.clamp(x, low.min(high), low.max(high)))
@@ -155,6 +114,58 @@ fn grow(b: &mut Builder, x: usize, mask: usize) -> Option<usize> {
         18 => gather(b, x, size),
         _ => Some(layout(b, x)),
     }
+}
+
+fn largest(b: &mut Builder, x: usize) -> usize {
+    let shape = b.shape(x);
+    let (lo, hi) = b.range(x);
+    let rank = shape.len();
+    let width = shape[rank - 1];
+    let values = i32::from(b.random.one_in(2)) == 1;
+    let k = 1 + b.random.index(width);
+    let mut result = shape;
+    result[rank - 1] = if b.random.one_in(3) { 1 } else { k };
+    let (op, range) = if result[rank - 1] == 1 {
+        (Op::Argmax, (0, width as i64 - 1))
+    } else {
+        let range = if values {
+            (lo, hi)
+        } else {
+            (0, width as i64 - 1)
+        };
+        (
+            Op::TopK {
+                k: result[rank - 1],
+                values,
+            },
+            range,
+        )
+    };
+    b.node(op, &[x], &[], &result, range)
+}
+
+fn reduction(b: &mut Builder, x: usize) -> Option<usize> {
+    let shape = b.shape(x);
+    let (lo, hi) = b.range(x);
+    let rank = shape.len();
+    let axes: Vec<usize> = (0..rank).filter(|_| b.random.one_in(2)).collect();
+    if axes.is_empty() {
+        return None;
+    }
+    let count: usize = axes.iter().map(|&a| shape[a]).product();
+    let mut result = shape;
+    for &axis in &axes {
+        result[axis] = 1;
+    }
+    Some(if b.random.one_in(2) {
+        let range = (count as i64 * lo, count as i64 * hi);
+        if range.0.abs().max(range.1.abs()) > 1 << 29 {
+            return None;
+        }
+        b.node(Op::ReduceSum { axes }, &[x], &[], &result, range)
+    } else {
+        b.node(Op::ReduceMax { axes }, &[x], &[], &result, (lo, hi))
+    })
 }
 
 fn convolution(b: &mut Builder, x: usize) -> Option<usize> {
