@@ -76,7 +76,9 @@ def run(arguments: Sequence[str]) -> ExitCode:
     except BrokenPipeError:  # the reader has seen enough; there is nobody left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.INTERNAL
-    except Exception as defect:  # noqa: BLE001 - a defect must not look like a verdict
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as defect:  # noqa: BLE001 - no defect, nor a panic of the extension, is a verdict
         if isinstance(defect, ModuleNotFoundError) and defect.name in EXTRA:
             message = f"this command needs the package {defect.name}, which is not installed"
             advice = "Install the extra: veridical[compile]."

@@ -233,19 +233,24 @@ def test_a_pinned_public_key_is_never_overwritten(
     assert not (tmp_path / "r.json").exists()
 
 
+class PanicException(BaseException):
+    """As PyO3 raises it when Rust panics: not an `Exception`."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError, PanicException])
 def test_a_defect_is_never_mistaken_for_a_verdict(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kind: type[BaseException], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import veridical.cli.verify
 
     def broken(*_: object) -> None:
-        raise RuntimeError("a defect")
+        raise kind("a defect")
 
     monkeypatch.setattr(veridical.cli.verify, "judge", broken)
     code, _, err = invoke(capsys, "verify", PLAIN, "--signer", SIGNER)
     assert code == 4
     assert err.startswith("InternalError")
-    assert "RuntimeError: a defect" in err
+    assert f"{kind.__name__}: a defect" in err
 
 
 def test_the_list_of_commands_shows_every_command(capsys: pytest.CaptureFixture[str]) -> None:
