@@ -70,11 +70,11 @@ def as_mapping(graph: FloatGraph, samples: Samples) -> dict[str, NDArray[np.gene
 
 
 def chunks(
-    graph: FloatGraph, samples: dict[str, NDArray[np.generic]]
+    graph: FloatGraph, samples: dict[str, NDArray[np.generic]], *, most: int = 64
 ) -> Iterator[dict[str, NDArray[np.generic]]]:
-    """Split samples so that one pass stays small."""
+    """Split samples so that one pass stays small: at most `most` samples."""
     largest = max(int(np.prod(shape)) for shape in graph.shapes.values())
-    size = max(1, min(64, _CHUNK_ELEMENTS // max(largest, 1)))
+    size = max(1, min(most, _CHUNK_ELEMENTS // max(largest, 1)))
     count = len(next(iter(samples.values())))
     for start in range(0, count, size):
         yield {name: array[start : start + size] for name, array in samples.items()}

@@ -185,7 +185,7 @@ def measure(
     seen = 0
     count = len(next(iter(samples.values())))
     with stage("measuring", count, enabled=progress) as advance:
-        for part in chunks(graph, samples):
+        for part in chunks(graph, samples, most=_TRACED_SAMPLES):
             size = len(next(iter(part.values())))
             encoded = program.encode(part).tensors
             if seen < _TRACED_SAMPLES:

@@ -248,8 +248,10 @@ class Builder:
         weight = rng.normal(size=(out, channels // groups, 3, 3)) * step.scale / np.sqrt(fan_in)
         bias = rng.normal(size=out) * rng.choice([0.1, step.scale])
         size = tuple((n + 2 * pad - 3) // stride + 1 for n in (height, width))
-        self.add("Conv", self.value, self.const(weight), self.const(bias), shape=(out, *size),
-                 strides=[stride] * 2, pads=[pad] * 4, group=groups, kernel_shape=[3, 3])  # fmt: skip
+        pads, strides = [pad] * 4, [stride] * 2
+        weights = [self.const(weight), self.const(bias)]
+        self.add("Conv", self.value, *weights, shape=(out, *size), strides=strides, pads=pads,
+                 group=groups)  # fmt: skip
 
     def _depthwise(self, step: Step, rng: np.random.Generator) -> None:
         if len(self.shape) == 3:

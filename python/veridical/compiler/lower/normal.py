@@ -44,8 +44,9 @@ def layernorm(low: Lowering, node: FloatNode) -> None:
     while not _is_small(d, _epsilon(share, value.exponent - shift)):
         shift += 1
     if shift > _MAX_SHIFT:
+        exponent = value.exponent - shift
         value = coarsen(low, node.inputs[0], value, shift - _MAX_SHIFT)
-        tensor, shift = low.tensor(value), _MAX_SHIFT
+        tensor, shift = low.tensor(value), max(0, value.exponent - exponent)
     while not _fits(tensor.range, shift):
         shift += 1
     epsilon = _epsilon(share, value.exponent - shift)
