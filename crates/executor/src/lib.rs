@@ -12,7 +12,7 @@
 //! | `steps`       | the prepared form of each operation                                 |
 //! | `trace`       | all tensors of a run, their Merkle roots, single-element steps      |
 
-#![deny(clippy::float_arithmetic)]
+#![deny(clippy::float_arithmetic, unsafe_code)]
 
 mod error;
 mod executor;

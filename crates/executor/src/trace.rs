@@ -108,12 +108,15 @@ impl Trace {
 }
 
 fn tensor_root(t: usize, elements: &[i32]) -> Hash {
+    let mut bytes = [0; 4 * CHUNK];
     let leaves = elements.chunks(CHUNK).enumerate().map(|(k, chunk)| {
-        let bytes: Vec<u8> = chunk.iter().flat_map(|x| x.to_le_bytes()).collect();
+        for (bytes, element) in bytes.chunks_exact_mut(4).zip(chunk) {
+            bytes.copy_from_slice(&element.to_le_bytes());
+        }
         Hasher::leaf(b"veridical.trace.chunk.v1")
             .u32(id(t))
             .u64(count(k))
-            .frame(&bytes)
+            .frame(&bytes[..4 * chunk.len()])
             .finish()
     });
     tree(&leaves.collect::<Vec<Hash>>())

@@ -232,7 +232,9 @@ impl Kernels {
             Isa::Avx512 => unsafe {
                 super::avx512_map::store(tile, window, bias, map, result, stride);
             },
-            _ => portable::store(tile, window, bias, map, result, stride),
+            Isa::Portable | Isa::Avx2 => portable::store(tile, window, bias, map, result, stride),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 => portable::store(tile, window, bias, map, result, stride),
         }
     }
 
@@ -243,7 +245,9 @@ impl Kernels {
             // SAFETY: `Kernels` exists for AVX-512 only if the processor has it; lengths checked above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => unsafe { super::avx512_map::map(map, source, result) },
-            _ => portable::map(map, source, result),
+            Isa::Portable | Isa::Avx2 => portable::map(map, source, result),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 => portable::map(map, source, result),
         }
     }
 
@@ -263,7 +267,11 @@ impl Kernels {
             Isa::Avx512 => unsafe {
                 super::avx512_map::lookup_below(greatest, shift, table, source, result);
             },
-            _ => portable::lookup_below(greatest, shift, table, source, result),
+            Isa::Portable | Isa::Avx2 => {
+                portable::lookup_below(greatest, shift, table, source, result)
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx512 => portable::lookup_below(greatest, shift, table, source, result),
         }
     }
 }

@@ -3,15 +3,24 @@
 //! Only this module and its children contain `unsafe` code. Every function outside is written
 //! against [`Kernels`], a token which exists only for an instruction set that the machine has.
 //!
-//! | Module     | Purpose                                                                   |
-//! |------------|---------------------------------------------------------------------------|
-//! | `gemm`     | `i16 x i16 -> i32` products by register tiles over packed panels          |
-//! | `pack`     | brings operands into the panel layout                                     |
-//! | `epilogue` | bias, shift and table on a tile of accumulators                           |
-//! | `vector`   | element-wise and row operations, compiled once per instruction set        |
-//! | `portable` | tile and table look-up without assumptions about the machine              |
-//! | `avx2`     | the same with AVX2 (`vpmaddwd`)                                           |
-//! | `avx512`   | the same with AVX-512 VNNI (`vpdpwssd`)                                   |
+//! | Module         | Purpose                                                               |
+//! |----------------|-----------------------------------------------------------------------|
+//! | `aligned`      | buffers at cache-line boundaries                                      |
+//! | `gemm`         | `i16 x i16 -> i32` products by register tiles over packed panels      |
+//! | `pack`         | brings matrices into the panel layout                                 |
+//! | `patch`        | brings image patches into the panel layout                            |
+//! | `epilogue`     | bias, shift, clamp and table on accumulators and slices               |
+//! | `vector`       | element-wise and row operations, compiled once per instruction set    |
+//! | `portable`     | tiles and maps without assumptions about the machine                  |
+//! | `avx2`         | tiles with AVX2 (`vpmaddwd`)                                          |
+//! | `avx512`       | tiles with AVX-512 VNNI (`vpdpwssd`)                                  |
+//! | `avx512_map`   | stores and maps with AVX-512                                          |
+//! | `avx512_patch` | patches with AVX-512                                                  |
+
+#![expect(
+    unsafe_code,
+    reason = "vector instructions; each block says why it is sound"
+)]
 
 pub(crate) mod aligned;
 #[cfg(target_arch = "x86_64")]

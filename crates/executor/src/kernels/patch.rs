@@ -81,7 +81,9 @@ impl Kernels {
                 // are at least 2 elements before the end of the image, as checked above.
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => unsafe { super::avx512_patch::pack(panel, packed) },
-                _ => pack(panel, packed),
+                Isa::Portable | Isa::Avx2 => pack(panel, packed),
+                #[cfg(not(target_arch = "x86_64"))]
+                Isa::Avx512 => pack(panel, packed),
             }
         }
     }

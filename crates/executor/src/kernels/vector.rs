@@ -49,7 +49,9 @@ macro_rules! per_isa {
                         // SAFETY: `Kernels` exists for AVX2 only if the processor has it.
                         #[cfg(target_arch = "x86_64")]
                         Isa::Avx2 => unsafe { medium::$name($($arg),*) },
-                        _ => body::$name($($arg),*),
+                        Isa::Portable => body::$name($($arg),*),
+                        #[cfg(not(target_arch = "x86_64"))]
+                        Isa::Avx2 | Isa::Avx512 => body::$name($($arg),*),
                     }
                 }
             )*
