@@ -268,10 +268,12 @@ impl Kernels {
                 super::avx512_map::lookup_below(greatest, shift, table, source, result);
             },
             Isa::Portable | Isa::Avx2 => {
-                portable::lookup_below(greatest, shift, table, source, result)
+                portable::lookup_below(greatest, shift, table, source, result);
             }
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx512 => portable::lookup_below(greatest, shift, table, source, result),
+            Isa::Avx512 => {
+                portable::lookup_below(greatest, shift, table, source, result);
+            }
         }
     }
 }
