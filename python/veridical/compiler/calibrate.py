@@ -54,9 +54,9 @@ def as_mapping(graph: FloatGraph, samples: Samples) -> dict[str, NDArray[np.gene
         array = np.asarray(samples[entry.name])
         item = entry.shape[1:] if len(entry.shape) > 1 and entry.shape[0] == 1 else entry.shape
         if array.shape[1:] != item or array.shape[:1] == (0,):
-            msg = (
-                f"samples of {entry.name!r} have shape {array.shape}, expected (n, *{item}), n > 0"
-            )
+            wanted = ", ".join(["n", *map(str, item)])
+            name = entry.name
+            msg = f"samples of {name!r} have shape {array.shape}, expected ({wanted}) with n > 0"
             raise InputError(msg)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             msg = f"samples of {entry.name!r} contain NaN or infinity"

@@ -16,7 +16,7 @@ from veridical.compiler import frontend, report, rewrite
 from veridical.compiler.calibrate import Samples, as_mapping
 from veridical.compiler.lower import lower
 from veridical.compiler.precision import parse
-from veridical.errors import CompileError
+from veridical.errors import CompileError, InputError
 from veridical.program import Program
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def compile_model(
     ranges = dict(input_ranges or {})
     imported = frontend.import_model(
         path,
-        dims={**_dims_of(calibration), **(dims or {})},
+        dims=dims,
+        hints=_sizes_of(calibration),
         integer_ranges=_integer_ranges(calibration, ranges),
     )
     graph = imported.graph
+    _check_ranges(graph, ranges)
     samples = as_mapping(graph, calibration)
     first = {name: array[:_FRONTEND_SAMPLES] for name, array in samples.items()}
     deviations = frontend.check_against_onnxruntime(graph, imported.model, first)
@@ -144,6 +146,21 @@ def compile(  # noqa: A001  (the public verb of the package)
     ).program
 
 
+def _check_ranges(graph: FloatGraph, ranges: Mapping[str, tuple[float, float]]) -> None:
+    names = [entry.name for entry in graph.inputs]
+    for name, (low, high) in ranges.items():
+        if name not in names:
+            raise InputError(
+                f"input range for {name!r}, the model's inputs are {', '.join(names)}", where=name
+            )
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise InputError(
+                f"input range {low!r} .. {high!r} of {name!r}",
+                where=name,
+                advice="Give two finite numbers, the lower one first.",
+            )
+
+
 def _num_measured(graph: FloatGraph) -> int:
     """Return how many samples the accuracy figures are taken from, at most."""
     size = sum(math.prod(shape) for shape in graph.shapes.values())
@@ -170,7 +187,7 @@ def _check_accuracy(graph: FloatGraph, outputs: Mapping[str, report.Agreement]) 
             )
 
 
-def _dims_of(samples: Samples) -> dict[str, int]:
+def _sizes_of(samples: Samples) -> dict[str, int]:
     """Return the item dimensions that samples by name show, for axes that the model leaves open."""
     if isinstance(samples, np.ndarray):
         return {}

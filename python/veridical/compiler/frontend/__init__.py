@@ -86,6 +86,7 @@ def import_model(
     dims: Mapping[str, int] | None = None,
     integer_ranges: Mapping[str, tuple[int, int]] | None = None,
     max_bytes: int = safe_load.MAX_BYTES,
+    hints: Mapping[str, int] | None = None,
 ) -> ImportedModel:
     """Read an ONNX model and rewrite it in the closed set of float operators.
 
@@ -94,6 +95,7 @@ def import_model(
         dims: sizes of dynamic dimensions, by symbol or as ``"input[axis]"``.
         integer_ranges: inclusive range of integer inputs that no table bounds.
         max_bytes: limit on the file together with its external data.
+        hints: sizes by place for dimensions that nothing else fixes.
 
     Raises:
         CompileError: the file is malformed, hostile, or lacks a size or a range.
@@ -101,7 +103,7 @@ def import_model(
     """
     model, data = safe_load.read_model(source, max_bytes=max_bytes)
     initialisers = safe_load.arrays(model)
-    shapes = fix_shapes(model, dims or {}, set(initialisers))
+    shapes = fix_shapes(model, dims or {}, set(initialisers), hints)
     with np.errstate(all="ignore"):  # what a hostile weight makes NumPy say is checked by value
         graph = convert(model, shapes, integer_ranges or {}, initialisers)
         optimise(graph)

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 
 def fix_shapes(
-    model: onnx.ModelProto, dims: Mapping[str, int], constants: set[str]
+    model: onnx.ModelProto,
+    dims: Mapping[str, int],
+    constants: set[str],
+    hints: Mapping[str, int] | None = None,
 ) -> dict[str, tuple[int, ...]]:
     """Return the shape of every input at batch size 1.
 
     A dimension is given by its symbol (``{"sequence": 128}``) or by its place
-    (``{"input_ids[1]": 128}``); a dynamic first axis is the batch and defaults to 1.
+    (``{"input_ids[1]": 128}``); a dynamic first axis is the batch and defaults to 1. ``hints`` are
+    sizes by place, such as those of samples, for what the model and ``dims`` leave open.
 
     Raises:
         CompileError: a dimension stays unknown, or a name in ``dims`` fits none.
@@ -37,21 +41,19 @@ def fix_shapes(
         for axis, dim in enumerate(proto.type.tensor_type.shape.dim):
             place = f"{proto.name}[{axis}]"
             symbol = dim.dim_param
-            fixed = dim.dim_value if dim.HasField("dim_value") else 0
+            fixed = max(0, dim.dim_value) if dim.HasField("dim_value") else 0
             given = place if place in dims else symbol
-            if fixed > 0:
-                if given in dims and dims[given] != fixed:
-                    raise CompileError(
-                        f"dimension {given!r} is {fixed} in the model, {dims[given]} was given",
-                        where=place,
-                        check="shape",
-                    )
-                size = fixed
-            elif given in dims:
+            known = fixed or (1 if axis == 0 else (hints or {}).get(place, 0))
+            if fixed > 0 and dims.get(given, fixed) != fixed:
+                raise CompileError(
+                    f"dimension {given!r} is {fixed} in the model, {dims[given]} was given",
+                    where=place,
+                    check="shape",
+                )
+            size = known
+            if given in dims and not fixed:
                 size = dims[given]
-            elif axis == 0:
-                size = 1
-            else:
+            elif not known:
                 missing.append(f"{place} ({symbol})" if symbol else place)
                 size = 1
             used.update({place, symbol} & set(dims))
