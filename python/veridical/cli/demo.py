@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +13,12 @@ from cyclopts import Parameter
 
 from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
+from veridical.errors import InputError
 from veridical.verifier.report import error_value
 
 __all__ = ["demo"]
+
+_WIDEST = 100
 
 
 def demo(
@@ -33,7 +38,7 @@ def demo(
     from veridical.demo import Scene, play
 
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
+        _make(keep)
 
     def tell(scene: Scene) -> None:
         figures = next(iter(scene.report.outputs.values()))
@@ -44,7 +49,8 @@ def demo(
             f"float64 on {scene.report.samples} questions"
         )
         for name, array in scene.answer.items():
-            emit(f"answer    {name} = {np.array2string(array[0], precision=4, separator=', ')}")
+            values = np.array2string(array[0], precision=4, separator=", ", max_line_width=10_000)
+            _say(f"answer    {name} = {values}", indent=10)
         emit("receipt")
         for line in _summary(scene):
             emit(f"  {line}")
@@ -52,11 +58,11 @@ def demo(
         for name, standing in scene.verified.properties.items():
             emit(f"  {name:<8} {standing.value}")
         for assumption in scene.verified.assumptions:
-            emit(f"  assumes  {assumption}")
+            _say(f"  assumes  {assumption}", indent=11)
         emit("forgeries")
         for number, rejection in enumerate(scene.rejections, 1):
-            emit(f"  {number} {rejection.forgery.name}: {rejection.forgery.story}")
-            emit(f"    rejected by {rejection.error.check}: {rejection.error}")
+            _say(f"  {number} {rejection.forgery.name}: {rejection.forgery.story}", indent=4)
+            _say(f"    rejected by {rejection.error.check}: {rejection.error}", indent=6)
 
     scenes = []
     for scene in play(now=int(time.time())):
@@ -71,7 +77,8 @@ def demo(
             {
                 scene.model.name: {
                     "forgeries": [
-                        {"name": r.forgery.name, **error_value(r.error)} for r in scene.rejections
+                        {"forgery": r.forgery.name, **error_value(r.error)}
+                        for r in scene.rejections
                     ],
                     "model": scene.program.digest_hex,
                     "verified": scene.verified.to_value(),
@@ -86,6 +93,24 @@ def demo(
             f"{rejected // len(scenes)} forgeries rejected by name"
         )
     return ExitCode.ACCEPTED
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder: {error.strerror}", str(folder)) from error
+
+
+def _say(line: str, *, indent: int) -> None:
+    """Write a line, broken between words where the terminal ends; digests stay whole."""
+    width = max(60, min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns))
+    lead = line[: len(line) - len(line.lstrip())]
+    for part in textwrap.wrap(
+        line.lstrip(), width, initial_indent=lead, subsequent_indent=" " * indent,
+        break_long_words=False, break_on_hyphens=False,
+    ):  # fmt: skip
+        emit(part)
 
 
 def _summary(scene: object) -> list[str]:

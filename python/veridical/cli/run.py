@@ -19,6 +19,7 @@ from veridical.errors import InputError
 __all__ = ["run"]
 
 _SHOWN_VALUES = 10
+_LINE = 1000
 
 
 def run(  # noqa: PLR0913 - the options of one command
@@ -56,6 +57,10 @@ def run(  # noqa: PLR0913 - the options of one command
     json
         Print the answer as data.
     """
+    if threads < 0:
+        raise InputError(f"--threads {threads}", advice="Give 1 or more, or 0 for all cores.")
+    if nonce == "":
+        raise InputError("--nonce is empty", advice="Give the request id that the client chose.")
     loaded = veridical.load(program)
     question = named(load_samples(input), [entry.name for entry in loaded.inputs])
     result = veridical.run(loaded, question, threads=threads)
@@ -82,7 +87,9 @@ def run(  # noqa: PLR0913 - the options of one command
         )
         return ExitCode.ACCEPTED
     for name, array in result.outputs.items():
-        values = np.array2string(array.ravel()[:_SHOWN_VALUES], precision=5, separator=", ")
+        values = np.array2string(
+            array.ravel()[:_SHOWN_VALUES], precision=5, separator=", ", max_line_width=_LINE
+        )
         more = f" of {array.size}" if array.size > _SHOWN_VALUES else ""
         emit(f"{name} {array.shape}: {values}{more}")
     if result.saturated:

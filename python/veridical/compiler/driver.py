@@ -72,6 +72,7 @@ def compile_model(
     settings = parse(precision)
     path = Path(model)
     ranges = dict(input_ranges or {})
+    _check_ranges(ranges)
     imported = frontend.import_model(
         path,
         dims=dims,
@@ -79,7 +80,10 @@ def compile_model(
         integer_ranges=_integer_ranges(calibration, ranges),
     )
     graph = imported.graph
-    _check_ranges(graph, ranges)
+    for name in ranges:
+        if name not in {entry.name for entry in graph.inputs}:
+            names = ", ".join(entry.name for entry in graph.inputs)
+            raise InputError(f"input range of {name!r}, the model's inputs are {names}", name)
     samples = as_mapping(graph, calibration)
     first = {name: array[:_FRONTEND_SAMPLES] for name, array in samples.items()}
     deviations = frontend.check_against_onnxruntime(graph, imported.model, first)
@@ -146,13 +150,8 @@ def compile(  # noqa: A001  (the public verb of the package)
     ).program
 
 
-def _check_ranges(graph: FloatGraph, ranges: Mapping[str, tuple[float, float]]) -> None:
-    names = [entry.name for entry in graph.inputs]
+def _check_ranges(ranges: Mapping[str, tuple[float, float]]) -> None:
     for name, (low, high) in ranges.items():
-        if name not in names:
-            raise InputError(
-                f"input range for {name!r}, the model's inputs are {', '.join(names)}", where=name
-            )
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise InputError(
                 f"input range {low!r} .. {high!r} of {name!r}",

@@ -11,6 +11,7 @@ import numpy as np
 from veridical.compiler.calibrate import chunks
 from veridical.compiler.evaluate import FloatEvaluator
 from veridical.compiler.progress import stage
+from veridical.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,8 +110,15 @@ class CompileReport:
         return json.dumps(self.to_value(), indent=1, sort_keys=True)
 
     def save(self, path: Path) -> None:
-        """Write the report beside the program."""
-        path.write_text(self.to_json() + "\n")
+        """Write the report beside the program.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        try:
+            path.write_text(self.to_json() + "\n")
+        except OSError as error:
+            raise InputError(f"cannot write the report: {error.strerror}", str(path)) from error
 
 
 def count_outside(program: Program, samples: dict[str, NDArray[np.generic]]) -> Outside:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from veridical.errors import InputError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -93,6 +95,7 @@ def draw(report: CompileReport, path: Path) -> None:
 
     Raises:
         ImportError: matplotlib is not installed (extra `compile`).
+        InputError: the file cannot be written.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -116,4 +119,7 @@ def draw(report: CompileReport, path: Path) -> None:
     axes.set_title(f"{report.digest[:23]}…, precision {report.precision}")
     axes.grid(visible=True, alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=130)
+    try:
+        figure.savefig(path, dpi=130, format="png")
+    except OSError as error:
+        raise InputError(f"cannot write the picture: {error.strerror}", str(path)) from error
