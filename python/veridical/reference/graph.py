@@ -7,6 +7,7 @@ conditions of the nodes are in `veridical.reference.conditions`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from veridical.errors import ProgramError
@@ -23,6 +24,8 @@ MAX_MAGNITUDE = (FIELD_PRIME - 1) // 2
 NARROW_MIN, NARROW_MAX = -(2**15), 2**15 - 1
 
 MAX_NODES = MAX_CONSTS = 65536
+MAX_CONST_USES = 64
+FREE_CONST_USES = 2**24
 MAX_OPERANDS = 64
 MAX_INPUTS = MAX_OUTPUTS = 256
 MAX_NAME_LENGTH = 128
@@ -222,6 +225,10 @@ def _check_const_use(consts: tuple[Const, ...], nodes: tuple[Node, ...]) -> None
             used.add(const)
     for index in range(len(consts)):
         _require(index in used, "no node uses it", f"const {index}")
+    sizes = [prod(const.shape) for const in consts]
+    uses = sum(sizes[index] for node in nodes for index in node.consts)
+    limit = MAX_CONST_USES * sum(sizes) + FREE_CONST_USES
+    _require(uses <= limit, f"{uses} elements of consts are used, at most {limit} may be", "consts")
 
 
 def _require(condition: bool, message: str, where: str) -> None:  # noqa: FBT001 - an assertion

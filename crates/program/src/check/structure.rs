@@ -2,13 +2,18 @@
 
 use crate::constant::Dtype;
 use crate::error::GraphError;
-use crate::graph::{ConstKind, Graph};
+use crate::graph::{ConstInfo, ConstKind, Graph};
 use std::collections::BTreeSet;
 
 /// Most elements of a tensor, and of a constant.
 const MAX_ELEMENTS: usize = 1 << 28;
 /// Most rows of a table: an index has at most 16 bits in a proof.
 const MAX_TABLE_ROWS: usize = 65_536;
+
+/// Uses of an average constant.
+const MAX_USES: usize = 64;
+/// Elements that may be used beyond that: small programs share small tables often.
+const FREE_USES: usize = 1 << 24;
 
 /// Checks names, counts, ids and sizes.
 ///
@@ -71,10 +76,28 @@ fn check_nodes(graph: &Graph) -> Result<(), GraphError> {
         }
         used.extend(&n.consts);
     }
-    match (0..count).find(|id| !used.contains(id)) {
-        Some(id) => Err(GraphError::UnusedConst { id }),
-        None => Ok(()),
+    if let Some(id) = (0..count).find(|id| !used.contains(id)) {
+        return Err(GraphError::UnusedConst { id });
     }
+    check_uses(graph)
+}
+
+/// A shared constant is prepared for every node that uses it.
+fn check_uses(graph: &Graph) -> Result<(), GraphError> {
+    let once = graph.consts.iter().map(ConstInfo::len);
+    let limit = once
+        .fold(0_usize, usize::saturating_add)
+        .saturating_mul(MAX_USES)
+        .saturating_add(FREE_USES);
+    let used = graph.nodes.iter().flat_map(|n| &n.consts);
+    let actual = used
+        .filter_map(|&id| graph.consts.get(id))
+        .map(ConstInfo::len)
+        .fold(0_usize, usize::saturating_add);
+    if actual > limit {
+        return Err(GraphError::ConstUses { actual, limit });
+    }
+    Ok(())
 }
 
 fn unique<'a>(path: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), GraphError> {

@@ -113,6 +113,14 @@ checks! {
             /// Const id.
             id: usize,
         },
+        /// Constants are used so often that preparing them would cost far more than their file.
+        #[error("{actual} elements of constants are used, their file allows {limit}")]
+        ConstUses {
+            /// Elements, once for every use.
+            actual: usize,
+            /// Accepted.
+            limit: usize,
+        },
         /// An output names a tensor that does not exist.
         #[error("output {output} is tensor {tensor}, only {count} exist")]
         OutputTensor {

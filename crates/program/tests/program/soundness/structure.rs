@@ -101,6 +101,21 @@ fn constants_are_declared_and_used() {
 }
 
 #[test]
+fn a_large_constant_is_used_by_few_nodes() {
+    // 2^18 elements: 64 uses by proportion and 64 more that are free.
+    let shared = |nodes: usize| {
+        let mut d = Draft::with_input(&[1], 0, 3);
+        let w = d.i8(&[1 << 18], vec![1; 1 << 18]);
+        for _ in 0..nodes {
+            d.node(Op::Gather, &[0], &[w], &[1], (0, 1));
+        }
+        d.publish();
+        d.check()
+    };
+    assert_eq!([shared(128), shared(129)], ["accepted", "ConstUses"]);
+}
+
+#[test]
 fn ranges_are_not_empty_and_stay_in_the_field() {
     let m = i32::try_from(M).unwrap();
     assert_eq!(
