@@ -1,3 +1,5 @@
+"""Every attack is stopped by the check that it names."""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,5 @@
+"""Commitments and canonical tensor bytes."""
+
 from __future__ import annotations
 
 import hashlib

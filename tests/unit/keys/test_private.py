@@ -1,3 +1,5 @@
+"""Private keys, their files, and signers outside the process."""
+
 from __future__ import annotations
 
 import os

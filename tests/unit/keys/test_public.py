@@ -1,3 +1,5 @@
+"""Public keys and signatures: one encoding, and no weak point."""
+
 from __future__ import annotations
 
 import base64

@@ -1,3 +1,5 @@
+"""Policies from TOML: every rule is read, nothing is ignored."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -1,3 +1,5 @@
+"""The rules of a policy and their combinations."""
+
 from __future__ import annotations
 
 import logging

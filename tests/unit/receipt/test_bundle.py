@@ -1,3 +1,5 @@
+"""The bundle: what is read back, and every member out of range."""
+
 from __future__ import annotations
 
 import copy

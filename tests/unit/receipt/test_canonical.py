@@ -1,3 +1,5 @@
+"""Canonical JSON and base64: one encoding of each value, every other refused by name."""
+
 from __future__ import annotations
 
 import json

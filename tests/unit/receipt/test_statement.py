@@ -1,3 +1,5 @@
+"""The statement: every member, its range, and the receipt id."""
+
 from __future__ import annotations
 
 import copy

@@ -1,3 +1,5 @@
+"""Verification: verdicts, undecided cases, and every check in its order."""
+
 from __future__ import annotations
 
 import json
