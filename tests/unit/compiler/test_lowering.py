@@ -92,6 +92,22 @@ def test_result_is_within_what_the_steps_allow(name: str) -> None:
     assert bound <= 0.02 * max(1.0, np.abs(result.expected["y"]).max())
 
 
+def test_gain_in_a_sum_keeps_its_bits() -> None:
+    nodes = [
+        one(
+            "Affine",
+            "x",
+            output="g",
+            params={"gain": WEIGHT[:1, None], "offset": np.zeros((1, 1, 8))},
+        ),
+        one("Add", "g", "x", coeff=(1.0, -1.0)),
+    ]
+    result = run(graph(nodes, dict.fromkeys("xgy", ROWS)), {"x": normals(*ROWS)})
+    slope = np.abs(WEIGHT[0]).max() + 1
+    assert result.error() <= slope * result.input_step / 2 + 4 * 2.0**-14 + result.output_step()
+    assert result.ops == ["affine", "add"]
+
+
 @pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-5, 1.0, 100.0])
 @pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])

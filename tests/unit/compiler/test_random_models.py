@@ -38,6 +38,7 @@ def test_ordinary_models_stay_close(folder: Path) -> None:
     @example(recipe_of((2, 6, 6), "conv", "gain"))
     @example(recipe_of((3, 8), "linear", "difference", "linear"))
     @example(recipe_of((5, 1), "bias_only", "pad", "norm"))
+    @example(recipe_of((1, 6), "gain", "difference"))
     @example(recipe_of((1, 6), "mean", "flatten", "linear"))
     @example(recipe_of((2, 6, 6), "attention", "gain", "max_pool", "norm"))
     def check(recipe: Recipe) -> None:
@@ -61,6 +62,7 @@ def test_absurd_models_are_refused_or_accepted_by_the_loader(folder: Path) -> No
     @example(recipe_of((1500,), "scale", "norm", scale=1e-30))
     @example(recipe_of((3, 8), "scale", "attention", scale=1e30))
     @example(recipe_of((4,), "shift", "linear", scale=1e6))
+    @example(recipe_of((17,), "norm", "gain", "difference", "bias_only", scale=1e30))
     def check(recipe: Recipe) -> None:
         try:
             result = compiled(recipe, folder)

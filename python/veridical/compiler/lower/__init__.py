@@ -110,7 +110,7 @@ def _add_input(
     if low.is_free(entry.name) and reach > 0.0:
         # The next weight absorbs any factor, so the whole width can be used.
         wanted = top / (reach * 2.0**exponent)
-        if wanted > 1.0:
+        if 1.0 < wanted < 1 << 1:  # else the exponent is at its limit
             mul, shift = floor(wanted * _INPUT_UNIT), shift + _INPUT_UNIT.bit_length() - 1
     scale = mul * 2.0**-shift
     bounds = (max(-top - 1, floor(least * scale)), min(top, ceil(greatest * scale)))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from veridical.compiler.ranges import Range
 
 _MAX_COEFFICIENT_BITS = 24
+_GAIN_BITS = 14
 
 
 def affine(low: Lowering, node: FloatNode) -> None:
@@ -87,9 +88,10 @@ def add(low: Lowering, node: FloatNode) -> None:
         _operand(low, name, coefficient)
         for name, coefficient in zip(node.inputs, node.attrs["coeff"], strict=True)
     ]
-    finest = max(value.exponent + (14 if value.factor is not None else 0) for value, _ in terms)
-    plain = [value.exponent for value, _ in terms if value.factor is None]
-    exponent = max(plain) if plain else finest
+    # A waiting gain is rounded at the step of the sum, so it needs bits below that of its operand.
+    exponent = max(
+        value.exponent + (_GAIN_BITS if value.factor is not None else 0) for value, _ in terms
+    )
     limit = low.sum_limit(node)
     while True:
         parts = [_range_at(low, value, exponent) for value, _ in terms]

@@ -319,6 +319,8 @@ class Lowering:
         scale = 2.0 ** (exponent - value.exponent)
         gain = np.floor(value.factor * float(value.gain) * scale + 0.5)
         offset = np.floor(value.offset * 2.0**exponent + 0.5)
+        # Beyond these nothing fits the modulus, and int64 would wrap before a range could say so.
+        gain, offset = np.clip(gain, -(2.0**31), 2.0**31), np.clip(offset, -(2.0**40), 2.0**40)
         return gain.astype(np.int64), offset.astype(np.int64)
 
     def affine_range(self, value: Value, exponent: int) -> tuple[Range, int]:
