@@ -163,6 +163,13 @@ def test_a_refused_key_names_the_rule() -> None:
     assert "rule 1" in str(caught.value.where)
 
 
+def test_a_refused_key_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.pub").write_text("garbage")
+    with pytest.raises(KeyFormatError) as caught:
+        loads(rule('type = "trusted_signers"\nkey_files = ["bad.pub"]'), folder=tmp_path)
+    assert caught.value.where == str(tmp_path / "bad.pub")
+
+
 def test_files_that_cannot_be_read_are_the_callers_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read the policy"):
         load(tmp_path / "missing.toml")

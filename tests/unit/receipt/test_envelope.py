@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,3 +78,11 @@ def test_one_digest_twice_is_refused() -> None:
     twice = ENVELOPE.payload.replace(b'"evidence":[]', b'"evidence":[' + item + b"," + item + b"]")
     with pytest.raises(MalformedError, match="stands twice"):
         Predicate.from_bytes(twice, where="test")
+
+
+def test_the_largest_payload_is_read_and_no_larger() -> None:
+    limit = 64 * 1024
+    largest = replace(ENVELOPE, payload=bytes(limit))
+    assert Envelope.from_value(largest.to_value(), where="test") == largest
+    with pytest.raises(MalformedError, match="more than 65536 bytes"):
+        Envelope.from_value(replace(ENVELOPE, payload=bytes(limit + 1)).to_value(), where="test")
