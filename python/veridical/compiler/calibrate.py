@@ -103,9 +103,17 @@ class Spread:
 
 
 def calibrate(
-    graph: FloatGraph, samples: dict[str, NDArray[np.generic]], *, progress: bool = True
+    graph: FloatGraph,
+    samples: dict[str, NDArray[np.generic]],
+    *,
+    outputs: dict[str, list[NDArray[np.float64]]] | None = None,
+    progress: bool = True,
 ) -> dict[str, Spread]:
-    """Run the float graph on every sample and return the spread of each tensor."""
+    """Run the float graph on every sample and return the spread of each tensor.
+
+    `outputs` collects the outputs by tensor name, so that nobody has to compute them again.
+    """
+    published = {tensor for _, tensor in graph.outputs}
     evaluator = FloatEvaluator(graph)
     ranges: dict[str, tuple[float, float]] = {}
     squares: dict[str, float] = {}
@@ -115,6 +123,8 @@ def calibrate(
     with stage("calibrating", count, enabled=progress) as advance:
         for part in chunks(graph, samples):
             for name, array in evaluator.steps(part):
+                if outputs is not None and name in published:
+                    outputs.setdefault(name, []).append(array)
                 if name in moved:
                     continue
                 finite = array

@@ -22,6 +22,8 @@ from veridical.program import Program
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from veridical.compiler.builder import Tensor
     from veridical.compiler.ir import FloatGraph
     from veridical.compiler.report import CompileReport
@@ -88,7 +90,10 @@ def compile_model(
     first = {name: array[:_FRONTEND_SAMPLES] for name, array in samples.items()}
     deviations = frontend.check_against_onnxruntime(graph, imported.model, first)
     rewrite.pool_before_activation(graph)
-    calibrated = calibration_module.calibrate(graph, samples, progress=progress)
+    known: dict[str, list[NDArray[np.float64]]] = {}
+    calibrated = calibration_module.calibrate(
+        graph, samples, outputs=known if test is None else None, progress=progress
+    )
     low = lower(graph, calibrated, settings, ranges)
     builder, ids = low.builder.pruned()
     source = hashlib.sha256(imported.source).hexdigest()
@@ -104,7 +109,11 @@ def compile_model(
         outside["test"] = report.count_outside(program, chosen)
     measured = _num_measured(graph)
     chosen = {name: array[:measured] for name, array in chosen.items()}
-    agreements, outputs = report.measure(program, graph, low, ids, chosen, progress=progress)
+    agreements, outputs = report.measure(
+        program, graph, low, ids, chosen,
+        known={name: np.concatenate(parts) for name, parts in known.items()},
+        progress=progress,
+    )  # fmt: skip
     _check_accuracy(graph, outputs)
     tables = [c for c, info in zip(builder.consts, builder.const_info, strict=True)
               if info["kind"] == "table"]  # fmt: skip
