@@ -159,3 +159,9 @@ def test_a_receipt_without_reveals_is_the_same_receipt() -> None:
 def test_the_longest_nonce_is_issued_and_read_back() -> None:
     receipt = issue(toy_run(), signer=SIGNER, nonce="n" * 256, issued_at=0)
     assert Receipt.from_bytes(receipt.to_bytes()).statement.request_id == "n" * 256
+
+
+def test_a_run_of_another_program_is_no_upgrade() -> None:
+    with pytest.raises(InputError, match="another program") as caught:
+        upgrade(toy_receipt(), toy_run(program=ToyProgram(offset=-2)), signer=SIGNER)
+    assert caught.value.where == "model.digest"
