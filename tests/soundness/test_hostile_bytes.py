@@ -75,6 +75,8 @@ def changed(document: Any, path: tuple[Any, ...], value: Value) -> Any:
     inner = document
     for step in path[:-1]:
         inner = inner[step]
+    if isinstance(inner, dict) and not isinstance(path[-1], str):
+        raise TypeError("no document has a member without a name")
     inner[path[-1]] = value
     return document
 
