@@ -34,7 +34,7 @@ class Cost:
 
 
 def cost(subject: Subject, model: str, question: Samples) -> Cost:
-    """Measure the three on one thread, in turn."""
+    """Measure the three in turn: the answer on one thread, `verify` as it is, on all processors."""
     program = veridical.load(subject.path)
     signer = veridical.keys.generate()
     executor = program.executor(threads=1)

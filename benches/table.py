@@ -22,8 +22,8 @@ answers once, less that of one that only imports numpy. `ours` and `int8` at the
 against float32: the metric's mean and its worst sample."""
 
 RECEIPT_NOTE = """\
-Receipts, one question, one thread. `issue` and `verify` are also given as ratios to the answer that
-they are about; `verify` runs the program again."""
+Receipts for one question. `answer` is on one thread; `verify` runs the program again, as it does by
+itself on all processors. `issue` and `verify` are also given as ratios to the answer."""
 
 
 def document(
