@@ -1,0 +1,1 @@
+//! Spec: spec/v1/zk.md.
