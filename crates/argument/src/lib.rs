@@ -5,5 +5,7 @@
 //! | Module        | Section | Purpose                                                    |
 //! |---------------|---------|------------------------------------------------------------|
 //! | `field`       | 1       | the field and its extension                                |
+//! | `plan`        | 2 to 4  | wires, sites, identities of a program                      |
 
 pub mod field;
+pub mod plan;
