@@ -4,12 +4,26 @@
 //!
 //! | Module        | Section | Purpose                                                    |
 //! |---------------|---------|------------------------------------------------------------|
+//! | `claims`      | 8.1     | claims on wires, kept until they are discharged            |
 //! | `field`       | 1       | the field and its extension                                |
+//! | `formulas`    | 6 to 8  | public formulas, order of messages, points of operands     |
+//! | `labels`      | 5       | names of messages and challenges                           |
+//! | `leaves`      | 6       | slots of the lookup argument                               |
+//! | `multilinear` | 2       | extensions of public tensors                               |
 //! | `plan`        | 2 to 4  | wires, sites, identities of a program                      |
+//! | `rounds`      | 5       | messages of a sumcheck round                               |
+//! | `stack`       | 9       | many tensors as one polynomial                             |
 //! | `stream`      | 5       | the bytes of a proof, fixed-width and canonical            |
 //! | `transcript`  | 5       | typed Fiat–Shamir: a message is absorbed where it is read  |
 
+pub mod claims;
 pub mod field;
+pub mod formulas;
+pub mod labels;
+pub mod leaves;
+pub mod multilinear;
 pub mod plan;
+pub mod rounds;
+pub mod stack;
 pub mod stream;
 pub mod transcript;

@@ -52,6 +52,8 @@ pub enum Table {
     Weight {
         /// Const id.
         constant: usize,
+        /// The elements as a wire of shape `[rows]`.
+        wire: WireId,
     },
 }
 
