@@ -24,6 +24,7 @@
     │   ├── SignatureError              no valid signature of the signer that was named
     │   ├── StatementMismatchError      input, model or output differ from what was asked
     │   ├── EvidenceError               the evidence does not support the statement
+    │   │   ├── ProofError                a proof does not show what the statement says
     │   │   └── ReexecutionError          running the program again gives something else
     │   └── PolicyError                 the evidence is sound; the policy asks for more
     ├── UndecidedError                cannot be checked now; never means accepted
@@ -57,6 +58,7 @@ __all__ = [
     "PolicyFormatError",
     "ProgramError",
     "ProgramMissingError",
+    "ProofError",
     "ReexecutionError",
     "RevealMissingError",
     "SignatureError",
@@ -252,6 +254,12 @@ class ReexecutionError(EvidenceError):
     """Running the program again gives something else than the statement says."""
 
     default_advice = "Keep the receipt: with the program it shows that its signer was wrong."
+
+
+class ProofError(EvidenceError):
+    """The proof does not show what the statement says."""
+
+    default_advice = "Do not use the answer. Ask for a new receipt, or run the program yourself."
 
 
 class PolicyError(VerificationError):

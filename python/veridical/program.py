@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from veridical.zk.weights import WeightCommitment
+
 __all__ = ["Encoded", "InputSpec", "OutputSpec", "Program", "Run", "load", "run"]
 
 Executor = _core.Executor
@@ -81,6 +83,7 @@ class Program:
         """Wrap a program of the extension; use `load`, `from_bytes` or `build`."""
         self._core = core
         self._executors: dict[tuple[int, str], Executor] = {}
+        self._weight_commitments: dict[str, WeightCommitment] = {}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Program:
@@ -195,6 +198,16 @@ class Program:
             )
             for entry in self._document["outputs"]
         )
+
+    @property
+    def core(self) -> _core.Program:
+        """The object of the extension, for other parts of this package."""
+        return self._core
+
+    @property
+    def weight_commitments(self) -> dict[str, WeightCommitment]:
+        """Commitments to the weights that were made of this object, by profile."""
+        return self._weight_commitments
 
     def const(self, index: int) -> NDArray[Any]:
         """Return a copy of a constant.

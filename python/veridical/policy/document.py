@@ -19,6 +19,7 @@ from veridical.policy.rules import (
     ExpectOutput,
     MaxAge,
     MaxSaturation,
+    MinSoundnessBits,
     Nonce,
     RequireTier,
     TrustedModels,
@@ -144,6 +145,7 @@ class _Reader:
                 table.take("clock_skew_seconds", int, default=CLOCK_SKEW_SECONDS),
             ),
             "max_saturation": lambda table, _: MaxSaturation(table.take("count", int)),
+            "min_soundness_bits": lambda table, _: MinSoundnessBits(table.take("bits", int)),
             "all_of": lambda table, depth: AllOf(*self.rules(table, depth=depth + 1)),
             "any_of": lambda table, depth: AnyOf(*self.rules(table, depth=depth + 1)),
         }

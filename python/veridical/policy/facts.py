@@ -53,6 +53,9 @@ class EnvelopeFacts:
     signer: PublicKey
     tier: str
     issued_at: int
+    #: Bits of soundness that the evidence was checked to have: infinite if everything was computed
+    #: again, None if the evidence did not hold or could not be checked.
+    soundness_bits: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ __all__ = [
     "ExpectOutput",
     "MaxAge",
     "MaxSaturation",
+    "MinSoundnessBits",
     "Nonce",
     "RequireTier",
     "Rule",
@@ -209,6 +210,31 @@ class MaxSaturation(Rule):
             "max_saturation",
             f"{saturated} elements saturated, allowed: {self.count}",
             holds=saturated <= self.count,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MinSoundnessBits(Rule):
+    """A false statement would pass the evidence with probability at most `2**-bits`.
+
+    Re-execution has no such error and satisfies any number.
+    """
+
+    bits: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a number of bits."""
+        _require_count("MinSoundnessBits", self.bits)
+
+    def evaluate(self, facts: Facts, /) -> RuleResult:
+        """Compare the bits that the verifier computed, never those that are stated."""
+        bits = None if facts.envelope is None else facts.envelope.soundness_bits
+        if bits is None:
+            return RuleResult(Result.REJECTED, "min_soundness_bits", "no evidence was verified")
+        return RuleResult.of(
+            "min_soundness_bits",
+            f"soundness of {bits:g} bits, required: {self.bits}",
+            holds=bits >= self.bits,
         )
 
 

@@ -5,6 +5,7 @@ Spec: spec/v1/receipt.md, section 8.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING
 from veridical.verifier.checks import Check, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from veridical.errors import Error
     from veridical.keys import PublicKey
     from veridical.policy.facts import Result
     from veridical.receipt.statement import Statement
 
-__all__ = ["Report", "Standing", "Verified"]
+__all__ = ["Report", "Shown", "Standing", "Verified"]
 
 
 class Standing(Enum):
@@ -33,6 +36,23 @@ class Standing(Enum):
     REEXECUTED = "re-executed"
     #: Both of the last two.
     MATCHED_AND_REEXECUTED = "matched and re-executed"
+    #: Shown by a succinct proof.
+    PROVEN = "proven"
+    #: Shown by a proof, and equal to what the caller gave.
+    MATCHED_AND_PROVEN = "matched and proven"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the evidence of one envelope showed."""
+
+    detail: str
+    #: How `model`, `input` and `output` stand.
+    properties: Mapping[str, Standing]
+    #: What an acceptance still rests on.
+    assumptions: tuple[str, ...]
+    #: A false statement passes with probability at most `2**-bits`; infinite if computed again.
+    soundness_bits: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +67,8 @@ class Verified:
     issued_at: int | None
     #: Keys `model`, `input`, `output`.
     properties: dict[str, Standing]
+    #: See `Shown.soundness_bits`.
+    soundness_bits: float
     #: What the acceptance still rests on.
     assumptions: tuple[str, ...]
     checks: tuple[Check, ...]
@@ -59,6 +81,8 @@ class Verified:
             "properties": {name: standing.value for name, standing in self.properties.items()},
             "receipt_id": self.receipt_id,
             "signer": None if self.signer is None else self.signer.key_id,
+            # JSON has no infinity: null is "computed again".
+            "soundness_bits": None if math.isinf(self.soundness_bits) else self.soundness_bits,
             "statement": self.statement.to_value(),
             "tier": self.tier,
             "verdict": "accepted",

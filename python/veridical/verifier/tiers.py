@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from veridical.verifier.reexecution import ReexecutionVerifier
+from veridical.verifier.succinct import SuccinctVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from veridical.receipt.bundle import Receipt
     from veridical.receipt.envelope import Predicate
     from veridical.verifier.given import Given
-    from veridical.verifier.report import Standing
+    from veridical.verifier.report import Shown
 
 __all__ = ["TIERS", "TierVerifier"]
 
@@ -27,15 +28,7 @@ class TierVerifier(Protocol):
     def evidence_types(self) -> Mapping[str, int]:
         """Evidence types that the tier takes, and how often each may occur."""
 
-    @property
-    def establishes(self) -> Mapping[str, Standing]:
-        """How `model`, `input` and `output` stand when the evidence holds."""
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """What an acceptance still rests on, for the verdict."""
-
-    def verify(self, predicate: Predicate) -> str:
+    def verify(self, predicate: Predicate) -> Shown:
         """Return what was shown.
 
         Raises:
@@ -47,4 +40,5 @@ class TierVerifier(Protocol):
 #: Makes the verifier of each tier from receipt, evidence by digest, and what the caller gave.
 TIERS: Final[Mapping[str, Callable[[Receipt, Mapping[str, bytes], Given], TierVerifier]]] = {
     "reexecution": ReexecutionVerifier,
+    "zk": SuccinctVerifier,
 }

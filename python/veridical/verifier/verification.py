@@ -26,12 +26,13 @@ from veridical.receipt.bundle import Receipt
 from veridical.verifier.checks import CHECKS, Check, Status
 from veridical.verifier.comparison import compare
 from veridical.verifier.envelopes import VerifiedEnvelope, check_envelope
-from veridical.verifier.report import Report, Standing, Verified
+from veridical.verifier.report import Report, Shown, Standing, Verified
 from veridical.verifier.tiers import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from veridical.receipt.envelope import Predicate
     from veridical.verifier.given import Given
 
 __all__ = ["ReceiptSource", "run_checks"]
@@ -56,6 +57,8 @@ class _Candidate:
 
     index: int | None
     envelope: VerifiedEnvelope | None
+    #: What its evidence showed, if check 14 passed.
+    shown: Shown | None = None
     checks: list[Check] = field(default_factory=list)
 
     @property
@@ -168,7 +171,7 @@ class _Verification:
             )
             candidate = _Candidate(index=index, envelope=envelope, checks=checks)
             if envelope is not None:
-                checks.append(self._check_tier(index, envelope))
+                checks.append(self._check_tier(index, candidate, envelope.predicate))
                 checks.append(self._check_policy(candidate))
             yield candidate
         if not self._policy.needs_signature:
@@ -176,21 +179,22 @@ class _Verification:
             unsigned.checks.append(self._check_policy(unsigned))
             yield unsigned
 
-    def _check_tier(self, index: int, envelope: VerifiedEnvelope) -> Check:
+    def _check_tier(self, index: int, candidate: _Candidate, predicate: Predicate) -> Check:
         """14. The evidence supports the statement."""
         try:
-            detail = self._tiers[envelope.predicate.tier].verify(envelope.predicate)
+            shown = self._tiers[predicate.tier].verify(predicate)
         except (EvidenceError, UndecidedError) as error:
             status = Status.UNDECIDED if isinstance(error, UndecidedError) else Status.FAILED
             return Check(number=14, status=status, detail=str(error), envelope=index, error=error)
-        return Check(number=14, status=Status.PASSED, detail=detail, envelope=index)
+        candidate.shown = shown
+        return Check(number=14, status=Status.PASSED, detail=shown.detail, envelope=index)
 
     def _check_policy(self, candidate: _Candidate) -> Check:
         """15. The policy accepts this envelope."""
         answer = self._policy.evaluate(
             Facts(
                 statement=self._receipt.statement,
-                envelope=None if candidate.envelope is None else _facts_of(candidate.envelope),
+                envelope=_facts_of(candidate),
                 input_match=_match(self._status_of[12]),
                 output_match=_match(self._status_of[13]),
                 now=self._given.now,
@@ -219,9 +223,8 @@ class _Verification:
         return Report(checks=checks, result=result, verified=self._accepted(best, checks))
 
     def _accepted(self, best: _Candidate, checks: tuple[Check, ...]) -> Verified:
-        envelope = best.envelope
-        tier = None if envelope is None else self._tiers[envelope.predicate.tier]
-        established = {} if tier is None else tier.establishes
+        envelope, shown = best.envelope, best.shown
+        established = {} if shown is None else shown.properties
         return Verified(
             statement=self._receipt.statement,
             receipt_id=self._receipt.receipt_id,
@@ -235,7 +238,8 @@ class _Verification:
                 )
                 for number, name in ((11, "model"), (12, "input"), (13, "output"))
             },
-            assumptions=_NOTHING_ASKED if tier is None else tier.assumptions,
+            soundness_bits=0.0 if shown is None else shown.soundness_bits,
+            assumptions=_NOTHING_ASKED if shown is None else shown.assumptions,
             checks=checks,
         )
 
@@ -246,15 +250,24 @@ _NOTHING_ASKED: Final = ("nothing was asked, not even a signature",)
 def _standing(established: Standing, *, is_matched: bool) -> Standing:
     if not is_matched:
         return established
-    is_rerun = established is Standing.REEXECUTED
-    return Standing.MATCHED_AND_REEXECUTED if is_rerun else Standing.MATCHED
+    return _MATCHED.get(established, Standing.MATCHED)
 
 
-def _facts_of(envelope: VerifiedEnvelope) -> EnvelopeFacts:
+#: A property that was compared as well as established.
+_MATCHED: Final = {
+    Standing.REEXECUTED: Standing.MATCHED_AND_REEXECUTED,
+    Standing.PROVEN: Standing.MATCHED_AND_PROVEN,
+}
+
+
+def _facts_of(candidate: _Candidate) -> EnvelopeFacts | None:
+    if candidate.envelope is None:
+        return None
     return EnvelopeFacts(
-        signer=envelope.signer,
-        tier=envelope.predicate.tier,
-        issued_at=envelope.predicate.issued_at,
+        signer=candidate.envelope.signer,
+        tier=candidate.envelope.predicate.tier,
+        issued_at=candidate.envelope.predicate.issued_at,
+        soundness_bits=None if candidate.shown is None else candidate.shown.soundness_bits,
     )
 
 

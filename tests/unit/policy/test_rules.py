@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +29,9 @@ from veridical.policy import (
     UnsafeAcceptAnything,
 )
 
-ENVELOPE = EnvelopeFacts(signer=SIGNER.public_key, tier="reexecution", issued_at=NOW)
+ENVELOPE = EnvelopeFacts(
+    signer=SIGNER.public_key, tier="reexecution", issued_at=NOW, soundness_bits=math.inf
+)
 FACTS = Facts(
     statement=toy_receipt().statement,
     envelope=ENVELOPE,

@@ -1,0 +1,28 @@
+"""Succinct proofs of inference: the tier `zk`.
+
+    receipt = veridical.issue(run, signer=key, evidence=Zk())
+    receipt = veridical.upgrade(receipt, run, signer=key, evidence=Zk())
+
+A proof shows that the committed weights, on this input, gave this output, without running anything
+again. It is short and sound; it does not hide what it is about. Spec: spec/v1/zk.md and
+spec/v1/receipt.md section 7.
+"""
+
+from __future__ import annotations
+
+from veridical.zk.evidence import PROOF_TYPE, Member, ProofEvidence
+from veridical.zk.proving import Costs, Zk, costs, prove
+from veridical.zk.weights import PROFILES, WeightCommitment, commit
+
+__all__ = [
+    "PROFILES",
+    "PROOF_TYPE",
+    "Costs",
+    "Member",
+    "ProofEvidence",
+    "WeightCommitment",
+    "Zk",
+    "commit",
+    "costs",
+    "prove",
+]
