@@ -10,9 +10,12 @@
 //! | `labels`      | 5       | names of messages and challenges                           |
 //! | `leaves`      | 6       | slots of the lookup argument                               |
 //! | `multilinear` | 2       | extensions of public tensors                               |
+//! | `pcs`         | 11      | commitments and openings                                   |
 //! | `plan`        | 2 to 4  | wires, sites, identities of a program                      |
+//! | `profile`     | 11      | named soundness targets                                    |
 //! | `rounds`      | 5       | messages of a sumcheck round                               |
 //! | `stack`       | 9       | many tensors as one polynomial                             |
+//! | `statement`   | 5       | what a proof is about, and its absorption                  |
 //! | `stream`      | 5       | the bytes of a proof, fixed-width and canonical            |
 //! | `transcript`  | 5       | typed Fiat–Shamir: a message is absorbed where it is read  |
 
@@ -22,8 +25,11 @@ pub mod formulas;
 pub mod labels;
 pub mod leaves;
 pub mod multilinear;
+pub mod pcs;
 pub mod plan;
+pub mod profile;
 pub mod rounds;
 pub mod stack;
+pub mod statement;
 pub mod stream;
 pub mod transcript;
