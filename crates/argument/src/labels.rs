@@ -4,6 +4,8 @@
 
 /// Root of the stack of witness wires.
 pub const WITNESS_ROOT: &str = "witness root";
+/// Proof of work before the lookup argument, of the profile's difficulty (5).
+pub const LOOKUP_WORK: &str = "lookup work";
 /// `alpha` and `beta`, two challenges in one draw (6).
 pub const LOOKUP: &str = "lookup";
 /// Denominator of the root of the fractional sums, one element (6.3).

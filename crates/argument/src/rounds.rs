@@ -1,7 +1,7 @@
 //! Messages of a sumcheck round.
 //!
-//! Spec: spec/v1/zk.md, section 5, "Sumcheck rounds". Every sumcheck binds its highest variable
-//! first, so the vector of its challenges is a point.
+//! Spec: spec/v1/zk.md, section 5, "Sumcheck rounds". A sumcheck binds its highest variable first,
+//! so the vector of its challenges is a point; only the layers of fractions (6.3) bind the lowest.
 
 use p3_field::PrimeCharacteristicRing;
 

@@ -1,0 +1,144 @@
+//! What a proof is about, and how the transcript takes it in.
+//!
+//! Spec: spec/v1/zk.md, section 5, step 1.
+
+use crate::profile::Profile;
+use crate::transcript::{Root, Transcript};
+
+/// The commitment to the weights of a model, made once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registration {
+    /// Model digest of the program.
+    pub model_digest: [u8; 32],
+    /// Profile under which the weights were committed.
+    pub profile: Profile,
+    /// Root of the stack of weights; `None` if the program has no const of kind `weight`.
+    pub weight_root: Option<Root>,
+}
+
+impl Registration {
+    /// Canonical encoding: digest, profile with its length, then 1 and the root, or 0.
+    pub fn encode(&self) -> Vec<u8> {
+        let profile = self.profile.encode();
+        let mut bytes = self.model_digest.to_vec();
+        bytes.extend(count(profile.len()));
+        bytes.extend(profile);
+        match &self.weight_root {
+            Some(root) => {
+                bytes.push(1);
+                bytes.extend(root.0);
+            }
+            None => bytes.push(0),
+        }
+        bytes
+    }
+}
+
+/// Integer tensors of one run, in the order of the program.
+pub type Tensors = Vec<Vec<i32>>;
+
+/// A batch of runs of one program.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement<'a> {
+    /// Profile of the proof.
+    pub profile: Profile,
+    /// Commitment to the weights.
+    pub registration: &'a Registration,
+    /// Statement digest of every run.
+    pub digests: &'a [[u8; 32]],
+    /// Inputs of every run, row-major.
+    pub inputs: &'a [Tensors],
+    /// Outputs of every run, row-major, in the order in which they are published.
+    pub outputs: &'a [Tensors],
+}
+
+impl Statement<'_> {
+    /// Number of runs.
+    pub fn batch(&self) -> usize {
+        self.digests.len()
+    }
+
+    /// Absorbs the statement: the first thing both sides do with a transcript.
+    pub fn absorb(&self, transcript: &mut impl Transcript) {
+        transcript.absorb_bytes("profile", &self.profile.encode());
+        transcript.absorb_bytes("model digest", &self.registration.model_digest);
+        transcript.absorb_bytes("registration", &self.registration.encode());
+        transcript.absorb_bytes("batch", &count(self.batch()));
+        transcript.absorb_bytes("statements", self.digests.as_flattened());
+        transcript.absorb_bytes("inputs", &integers(self.inputs));
+        transcript.absorb_bytes("outputs", &integers(self.outputs));
+    }
+}
+
+/// A number in eight bytes, little-endian.
+fn count(number: usize) -> [u8; 8] {
+    u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes()
+}
+
+/// All integers of all runs, little-endian. Their numbers are those of the program's shapes.
+fn integers(runs: &[Tensors]) -> Vec<u8> {
+    let tensors = runs.iter().flatten();
+    tensors
+        .flatten()
+        .flat_map(|integer| integer.to_le_bytes())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::ProverTranscript;
+
+    fn first_challenge(change: impl FnOnce(&mut Statement<'_>)) -> crate::field::EF {
+        let registration = Registration {
+            model_digest: [1; 32],
+            profile: Profile::STANDARD,
+            weight_root: Some(Root([2; 32])),
+        };
+        let (digests, inputs, outputs) = ([[3; 32], [4; 32]], tensors(5), tensors(6));
+        let mut statement = Statement {
+            profile: Profile::STANDARD,
+            registration: &registration,
+            digests: &digests,
+            inputs: &inputs,
+            outputs: &outputs,
+        };
+        change(&mut statement);
+        let mut transcript = ProverTranscript::new("test");
+        statement.absorb(&mut transcript);
+        transcript.challenge("c")
+    }
+
+    fn tensors(value: i32) -> [Tensors; 2] {
+        [vec![vec![value, 7]], vec![vec![-value, 8]]]
+    }
+
+    #[test]
+    fn every_part_of_the_statement_is_absorbed() {
+        let same = first_challenge(|_| {});
+        assert_eq!(same, first_challenge(|_| {}));
+        let other = Registration {
+            model_digest: [1; 32],
+            profile: Profile::STANDARD,
+            weight_root: None,
+        };
+        let other_model = Registration {
+            model_digest: [9; 32],
+            weight_root: Some(Root([2; 32])),
+            ..other
+        };
+        let (swapped, inputs, outputs) = ([[4; 32], [3; 32]], tensors(15), tensors(16));
+        let one = [[3; 32]];
+        for changed in [
+            first_challenge(|s| s.profile = Profile::STRONG),
+            first_challenge(|s| s.registration = &other),
+            first_challenge(|s| s.registration = &other_model),
+            first_challenge(|s| s.digests = &swapped),
+            first_challenge(|s| s.digests = &one),
+            first_challenge(|s| s.inputs = &inputs),
+            first_challenge(|s| s.outputs = &outputs),
+        ] {
+            assert_ne!(changed, same);
+        }
+    }
+}
