@@ -17,6 +17,7 @@ from veridical import errors, keys, policy
 from veridical.program import Program, Run, load, run
 from veridical.receipt import Receipt, Reexecution, issue, upgrade
 from veridical.verifier import Verified, explain, verify
+from veridical.zk import Zk
 
 if TYPE_CHECKING:
     from veridical.compiler import compile, compile_model  # noqa: A004 - the verb of the package
@@ -27,6 +28,7 @@ __all__ = [
     "Reexecution",
     "Run",
     "Verified",
+    "Zk",
     "compile",
     "compile_model",
     "errors",

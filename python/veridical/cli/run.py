@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import Parameter
 
 import veridical
-from veridical import keys
+from veridical import keys, zk
 from veridical.cli.console import emit, emit_json, terminal
 from veridical.cli.exit_codes import ExitCode
 from veridical.cli.samples import load_samples, named, save_arrays
@@ -31,6 +31,7 @@ def run(  # noqa: PLR0913 - the options of one command
     key: Path = Path("veridical.key"),
     nonce: str | None = None,
     private: Annotated[bool, Parameter(negative="")] = False,
+    tier: Literal["reexecution", "zk"] = "reexecution",
     threads: int = 0,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
@@ -52,6 +53,9 @@ def run(  # noqa: PLR0913 - the options of one command
         The request id that the client chose; drawn at random where it is not given.
     private
         Salt the commitments: the receipt reveals nothing about question and answer by itself.
+    tier
+        What the receipt carries: nothing but the signature, for those who can run the program
+        again; or a succinct proof. Any receipt can be upgraded later with `prove`.
     threads
         Threads to use; 0 takes all cores.
     json
@@ -74,6 +78,7 @@ def run(  # noqa: PLR0913 - the options of one command
             signer=_signer(key),
             nonce=secrets.token_hex(16) if nonce is None else nonce,
             private=private,
+            evidence=zk.Zk(threads=threads) if tier == "zk" else None,
         )
         written.save(receipt)
     if json:
