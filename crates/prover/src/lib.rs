@@ -1,1 +1,7 @@
+//! Prover of succinct proofs of inference.
+//!
 //! Spec: spec/v1/zk.md.
+
+pub mod sumcheck;
+#[cfg(test)]
+mod testing;

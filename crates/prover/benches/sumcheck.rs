@@ -1,0 +1,3 @@
+//! Time of sumchecks per cell.
+
+fn main() {}
