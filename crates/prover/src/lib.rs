@@ -5,3 +5,4 @@
 pub mod sumcheck;
 #[cfg(test)]
 mod testing;
+pub mod values;

@@ -1,0 +1,1 @@
+//! Integers against naive definitions.
