@@ -36,6 +36,10 @@ accept: build ## the whole acceptance list, full counts, as a table
 bench: build ## latency, size and memory against ONNX Runtime, measured in the same run
 	python -m benches
 
+.PHONY: bench-zk
+bench-zk: build ## succinct proofs beside EZKL and DSperse; an interrupted run goes on
+	python -m benches.zk --resume
+
 .PHONY: test-fast
 test-fast: build ## the inner loop: Python tests without the slow ones
 	pytest -m "not slow and not accept" -x -q
@@ -90,6 +94,8 @@ lock: $(VENV)/packages.stamp ## compile the hashed requirements again from pypro
 	$(COMPILE_LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
 	$(COMPILE_LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE_LOCK) --no-deps requirements/carriers.in -o requirements/carriers.txt
+	$(COMPILE_LOCK) requirements/peers-ezkl.in -o requirements/peers-ezkl.txt
+	$(COMPILE_LOCK) requirements/peers-dsperse.in -o requirements/peers-dsperse.txt
 
 .PHONY: clean
 clean: ## remove what was built, keep the virtual environment

@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 Kind = Literal["numpy", "veridical", "onnxruntime"]
 
 
@@ -25,6 +23,8 @@ def peak_bytes(kind: Kind, model: Path, sample: Path) -> int:
 
 
 def _answer(kind: str, model: Path, sample: Path) -> None:
+    import numpy as np
+
     with np.load(sample) as archive:
         feed = dict(archive)
     if kind == "veridical":
@@ -37,7 +37,7 @@ def _answer(kind: str, model: Path, sample: Path) -> None:
         ort.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feed)
 
 
-def _high_water_bytes() -> int:
+def high_water_bytes() -> int:
     """Read VmHWM, which unlike `ru_maxrss` does not keep the peak of the starting process."""
     status = Path("/proc/self/status").read_text("ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
@@ -46,4 +46,4 @@ def _high_water_bytes() -> int:
 
 if __name__ == "__main__":
     _answer(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
-    print(_high_water_bytes())
+    print(high_water_bytes())

@@ -59,16 +59,16 @@ def document(
 
 def _latency_table(rows: Sequence[Latency]) -> str:
     head = ["model", "batch", "threads", "ours", "f32", "int8", "variant", "ours/f32", "ours/int8"]
-    return _markdown(
+    return markdown(
         head,
         (
             (
                 row.model,
                 str(row.batch),
                 str(row.threads),
-                _duration(row.ours),
-                _duration(row.float32),
-                _duration(row.int8),
+                duration(row.ours),
+                duration(row.float32),
+                duration(row.int8),
                 row.int8_variant,
                 f"{row.ours / row.float32:.2f}",
                 "-" if row.int8 is None else f"{row.ours / row.int8:.2f}",
@@ -80,16 +80,16 @@ def _latency_table(rows: Sequence[Latency]) -> str:
 
 def _footprint_table(rows: Sequence[Footprint]) -> str:
     head = ("model", "compile", "onnx", "program", "memory", "memory f32", "metric", "ours", "int8")
-    return _markdown(
+    return markdown(
         head,
         (
             (
                 row.model,
-                _duration(row.compile_seconds),
-                _size(row.onnx_bytes),
-                _size(row.program_bytes),
-                _size(row.ours_peak_bytes - row.numpy_peak_bytes),
-                _size(row.float32_peak_bytes - row.numpy_peak_bytes),
+                duration(row.compile_seconds),
+                size(row.onnx_bytes),
+                size(row.program_bytes),
+                size(row.ours_peak_bytes - row.numpy_peak_bytes),
+                size(row.float32_peak_bytes - row.numpy_peak_bytes),
                 row.metric,
                 _closeness(row.ours),
                 f"{_closeness(row.int8)} ({row.int8_variant})",
@@ -101,29 +101,31 @@ def _footprint_table(rows: Sequence[Footprint]) -> str:
 
 def _receipt_table(rows: Sequence[Cost]) -> str:
     head = ("model", "answer", "issue", "issue/answer", "verify", "verify/answer", "receipt")
-    return _markdown(
+    return markdown(
         head,
         (
             (
                 row.model,
-                _duration(row.answer),
-                _duration(row.issue),
+                duration(row.answer),
+                duration(row.issue),
                 f"{row.issue / row.answer:.2f}",
-                _duration(row.verify),
+                duration(row.verify),
                 f"{row.verify / row.answer:.2f}",
-                _size(row.size_bytes),
+                size(row.size_bytes),
             )
             for row in rows
         ),
     )
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None) -> str:
+    """Return seconds in a unit that suits them."""
     if seconds is None:
         return "-"
     if seconds < 1e-3:
@@ -131,7 +133,8 @@ def _duration(seconds: float | None) -> str:
     return f"{seconds * 1e3:.2f} ms" if seconds < 1.0 else f"{seconds:.2f} s"
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
+    """Return bytes in a unit that suits them."""
     return f"{count / 1e3:.1f} kB" if abs(count) < 1e6 else f"{count / 1e6:.1f} MB"
 
 

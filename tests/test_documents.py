@@ -61,11 +61,12 @@ def requirement_name(line: str) -> str:
     return re.split(r"[<>=!~; \[]", line.strip(), maxsplit=1)[0]
 
 
-def requirements_in() -> set[str]:
+def requirements_in(*, peers: bool) -> set[str]:
     """Return the packages named by the requirement sources that are no part of pyproject.toml."""
     lines = [
         line
         for path in files_ending(".in", under="requirements")
+        if path.name.startswith("peers-") == peers
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     return {requirement_name(line) for line in lines if line and not line.startswith("#")}
@@ -78,7 +79,8 @@ def test_python_dependencies_are_documented_and_no_other() -> None:
         declared[f"Python, extra `{extra}`"] = names
     for heading, lines in declared.items():
         assert first_names(section(heading)) == {requirement_name(line) for line in lines}, heading
-    assert first_names(section("Python, installed without")) == requirements_in()
+    assert first_names(section("Python, installed without")) == requirements_in(peers=False)
+    assert first_names(section("Python, peers")) == requirements_in(peers=True)
 
 
 def test_rust_dependencies_are_documented_and_no_other() -> None:
