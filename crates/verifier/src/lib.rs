@@ -1,1 +1,91 @@
-//! Spec: spec/v1/zk.md.
+//! Verifier of succinct proofs of inference.
+//!
+//! Spec: spec/v1/zk.md, sections 5 to 9. A pure function of its arguments: it reads hostile bytes
+//! and decides what is accepted, so it neither panics, nor rounds, nor depends on the machine.
+//!
+//! | Module       | Section | Purpose                                             |
+//! |--------------|---------|-----------------------------------------------------|
+//! | `error`      |         | one variant per check                               |
+//! | `statement`  | 5       | shapes and ranges of the public integers            |
+//! | `layout`     | 2.3     | public tensors that the program derives from inputs |
+//! | `session`    | 5       | what all steps share                                |
+//! | `lookup`     | 6       | fractional sums and their leaves                    |
+//! | `zero_check` | 7       | identities                                          |
+//! | `reductions` | 8       | claims on wires that are not committed              |
+//! | `opening`    | 9       | claims on the stacks                                |
+
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_types,
+    clippy::float_arithmetic,
+    clippy::host_endian_bytes,
+    clippy::indexing_slicing,
+    clippy::integer_division,
+    clippy::let_underscore_must_use,
+    clippy::panic_in_result_fn,
+    clippy::unreachable,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod error;
+mod layout;
+mod lookup;
+mod opening;
+mod reductions;
+mod session;
+mod statement;
+mod zero_check;
+
+pub use error::VerifyError;
+pub use session::Counts;
+
+use session::Session;
+use veridical_argument::plan::Plan;
+use veridical_argument::profile::PROTOCOL;
+use veridical_argument::statement::Statement;
+use veridical_argument::transcript::VerifierTranscript;
+use veridical_program::Program;
+
+/// What a proof is checked against.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The program; a verification key without weights suffices.
+    pub program: &'a Program,
+    /// The runs, the profile, and the commitment to the weights.
+    pub statement: Statement<'a>,
+}
+
+/// The proof holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Verdict {
+    /// What was checked.
+    pub counts: Counts,
+}
+
+/// [`verify`] for a caller that keeps the plan of its program and batch size.
+///
+/// The plan MUST be [`Plan::new`] of them: nothing else says what is proven.
+///
+/// # Errors
+/// The check that failed. No bytes make it panic.
+pub fn verify_plan(
+    plan: &Plan,
+    request: &Request<'_>,
+    proof: &[u8],
+) -> Result<Verdict, VerifyError> {
+    statement::check(request)?;
+    let mut transcript = VerifierTranscript::new(PROTOCOL, proof);
+    request.statement.absorb(&mut transcript);
+    let (mut session, stacks) = Session::new(plan, request, transcript)?;
+    let root = session.receive_witness_root()?;
+    lookup::verify(&mut session)?;
+    zero_check::verify(&mut session)?;
+    session.claim_outputs()?;
+    reductions::verify(&mut session)?;
+    opening::verify(&mut session, &stacks, &root)?;
+    let counts = session.finish(proof.len())?;
+    Ok(Verdict { counts })
+}

@@ -1,0 +1,256 @@
+//! What all steps share: plan, transcript, ledger, public integers.
+//!
+//! Spec: spec/v1/zk.md, section 5.
+
+use veridical_argument::claims::{Claim, Ledger};
+use veridical_argument::field::EF;
+use veridical_argument::labels;
+use veridical_argument::leaves::Leaves;
+use veridical_argument::multilinear::{evaluate_integers, shape_variables};
+use veridical_argument::pcs::{MAX_VARIABLES, MIN_VARIABLES};
+use veridical_argument::plan::{Definition, Factor, Plan, Wire, WireId};
+use veridical_argument::rounds::next_claim;
+use veridical_argument::stack::{Stack, weight_stack, witness_stack};
+use veridical_argument::transcript::{Root, Transcript, VerifierTranscript};
+
+use crate::layout::PublicTensors;
+use crate::{Request, VerifyError};
+
+/// Most pairs of one factor of a map, and of all maps together.
+const MAX_PAIRS: usize = 1 << 24;
+const MAX_ALL_PAIRS: usize = 1 << 27;
+
+/// Most rows of all tables of consts together.
+const MAX_ROWS: usize = 1 << 26;
+
+/// How much was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Runs.
+    pub batch: usize,
+    /// Bytes of the proof.
+    pub proof_bytes: usize,
+    /// Variables of the lookup argument.
+    pub lookup_variables: usize,
+    /// Variables of the stack of witness wires.
+    pub witness_variables: usize,
+    /// Variables of the stack of weights, 0 without one.
+    pub weight_variables: usize,
+    /// Sumcheck rounds.
+    pub rounds: usize,
+    /// Claims that the stacks were opened for.
+    pub openings: usize,
+}
+
+/// A stack with what its tensors are.
+pub struct StackOf<T> {
+    /// Cells.
+    pub stack: Stack,
+    /// The wire or const of every tensor, ascending.
+    pub tensors: Vec<T>,
+}
+
+/// The state of a verification.
+pub struct Session<'a> {
+    pub plan: &'a Plan,
+    pub request: &'a Request<'a>,
+    pub transcript: VerifierTranscript<'a>,
+    pub ledger: Ledger,
+    pub public: PublicTensors<'a>,
+    pub leaves: Leaves,
+    pub counts: Counts,
+}
+
+/// The stacks of a verification.
+pub struct Stacks {
+    /// The stack of weights, if the plan uses a weight.
+    pub weights: Option<StackOf<usize>>,
+    /// The stack of witness wires.
+    pub witness: StackOf<WireId>,
+}
+
+impl<'a> Session<'a> {
+    /// A session whose cost is bounded; nothing of the proof is read.
+    pub fn new(
+        plan: &'a Plan,
+        request: &'a Request<'a>,
+        transcript: VerifierTranscript<'a>,
+    ) -> Result<(Self, Stacks), VerifyError> {
+        let statement = &request.statement;
+        if plan.batch != statement.batch() {
+            return Err(VerifyError::Inconsistent { what: "batch size" });
+        }
+        bound_cost(plan)?;
+        let graph = request.program.graph();
+        let leaves = Leaves::new(plan)?;
+        let (stack, tensors) =
+            witness_stack(plan, MIN_VARIABLES).ok_or_else(|| too_large("witness", usize::MAX))?;
+        let witness = bounded("witness", stack, tensors)?;
+        let uses_weights = plan
+            .wires
+            .iter()
+            .any(|wire| matches!(wire.definition, Definition::Weight { .. }));
+        let weights = if uses_weights {
+            let (stack, tensors) = weight_stack(graph, MIN_VARIABLES)
+                .ok_or_else(|| too_large("weights", usize::MAX))?;
+            Some(bounded("weights", stack, tensors)?)
+        } else {
+            None
+        };
+        let counts = Counts {
+            batch: plan.batch,
+            lookup_variables: leaves.variables,
+            witness_variables: witness.stack.variables(),
+            weight_variables: weights.as_ref().map_or(0, |w| w.stack.variables()),
+            ..Counts::default()
+        };
+        let session = Self {
+            plan,
+            request,
+            transcript,
+            ledger: Ledger::new(),
+            public: PublicTensors::new(graph, statement.inputs),
+            leaves,
+            counts,
+        };
+        Ok((session, Stacks { weights, witness }))
+    }
+
+    /// Step 2, and the proof of work of step 3.
+    pub fn receive_witness_root(&mut self) -> Result<Root, VerifyError> {
+        let root = self.transcript.receive_root(labels::WITNESS_ROOT)?;
+        let work = usize::from(self.request.statement.profile.lookup_work);
+        self.transcript.receive_work(labels::LOOKUP_WORK, work)?;
+        Ok(root)
+    }
+
+    /// Step 5: the claimed outputs at a random point become claims on their wires.
+    pub fn claim_outputs(&mut self) -> Result<(), VerifyError> {
+        let statement = &self.request.statement;
+        let graph = self.request.program.graph();
+        // An output that the plan does not name would not be proven.
+        let named = self.plan.outputs.iter().map(|published| published.output);
+        if !named.eq(0..graph.outputs.len()) {
+            return Err(VerifyError::Inconsistent { what: "outputs" });
+        }
+        for published in &self.plan.outputs {
+            let wire = self.wire(published.wire)?;
+            let tensors = statement.outputs.iter();
+            let integers: Vec<i32> = tensors
+                .filter_map(|run| run.get(published.output))
+                .flatten()
+                .copied()
+                .collect();
+            if cells(&wire.shape) != integers.len() {
+                return Err(VerifyError::Inconsistent {
+                    what: "shape of an output",
+                });
+            }
+            let variables = shape_variables(&wire.shape);
+            let point = self.transcript.challenges(labels::OUTPUT_POINT, variables);
+            let value = evaluate_integers(&integers, &wire.shape, &point);
+            self.ledger.add(Claim {
+                wire: published.wire,
+                point,
+                value,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A wire of the plan.
+    pub fn wire(&self, id: WireId) -> Result<&'a Wire, VerifyError> {
+        self.plan
+            .wire(id)
+            .ok_or(VerifyError::Inconsistent { what: "wire id" })
+    }
+
+    /// Runs the rounds of a sumcheck: the final claim, and the challenges in order.
+    pub fn sumcheck(
+        &mut self,
+        claim: EF,
+        variables: usize,
+        degree: usize,
+    ) -> Result<(EF, Vec<EF>), VerifyError> {
+        let mut claim = claim;
+        let mut challenges = Vec::with_capacity(variables);
+        for _ in 0..variables {
+            let message = self.transcript.receive(labels::ROUND, degree)?;
+            let challenge = self.transcript.challenge(labels::ROUND);
+            claim = next_claim(claim, &message, challenge);
+            challenges.push(challenge);
+        }
+        self.counts.rounds = self.counts.rounds.saturating_add(variables);
+        Ok((claim, challenges))
+    }
+
+    /// Receives `N` evaluations.
+    pub fn receive<const N: usize>(&mut self, label: &'static str) -> Result<[EF; N], VerifyError> {
+        let values = self.transcript.receive(label, N)?;
+        values.try_into().map_err(|_| VerifyError::Inconsistent {
+            what: "length of a message",
+        })
+    }
+
+    /// Step 8: every claim is discharged, and the proof is read to its end.
+    pub fn finish(self, proof_bytes: usize) -> Result<Counts, VerifyError> {
+        self.ledger.assert_empty()?;
+        self.transcript.finish()?;
+        Ok(Counts {
+            proof_bytes,
+            ..self.counts
+        })
+    }
+}
+
+/// Number of cells of a shape.
+pub fn cells(shape: &[usize]) -> usize {
+    shape.iter().fold(1, |n, &d| n.saturating_mul(d))
+}
+
+fn too_large(what: &'static str, found: usize) -> VerifyError {
+    VerifyError::TooLarge {
+        what,
+        found,
+        most: 1 << MAX_VARIABLES,
+    }
+}
+
+fn bounded<T>(
+    what: &'static str,
+    stack: Stack,
+    tensors: Vec<T>,
+) -> Result<StackOf<T>, VerifyError> {
+    if stack.variables() > MAX_VARIABLES {
+        return Err(too_large(what, stack.used()));
+    }
+    Ok(StackOf { stack, tensors })
+}
+
+/// Refuses a plan whose public parts are larger than any verifier should sum over.
+fn bound_cost(plan: &Plan) -> Result<(), VerifyError> {
+    let bound = |what, found, most| {
+        if found > most {
+            return Err(VerifyError::TooLarge { what, found, most });
+        }
+        Ok(())
+    };
+    let mut all = 0_usize;
+    for wire in &plan.wires {
+        let Definition::Map { factors, .. } = &wire.definition else {
+            continue;
+        };
+        for factor in factors {
+            let Factor::Related(pairs) = factor else {
+                continue;
+            };
+            let cells = cells(&pairs.from_shape()).max(cells(&pairs.to_shape()));
+            let pairs = pairs.most().max(cells);
+            bound("a map", pairs, MAX_PAIRS)?;
+            all = all.saturating_add(pairs);
+        }
+    }
+    bound("all maps", all, MAX_ALL_PAIRS)?;
+    let rows = plan.tables.iter().map(|table| table.rows);
+    bound("all tables", rows.fold(0, usize::saturating_add), MAX_ROWS)
+}
