@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -26,14 +27,25 @@ class Limits:
     memory_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a process ended."""
+
+    failure: str | None
+    """Why it failed, or None."""
+    foreign_load: float
+    """Share of all processors that other processes took meanwhile."""
+
+
 def run(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, limits: Limits
-) -> str | None:
-    """Run to the end or to a limit; return why it failed, or None.
+) -> Outcome:
+    """Run to the end or to a limit.
 
-    Output goes to `log`; its end is part of the reason.
+    Output goes to `log`; its end is part of the reason of a failure.
     """
-    deadline = time.monotonic() + limits.seconds
+    began = time.monotonic()
+    busy, own = _busy_seconds(), _children_seconds()
     with log.open("wb") as output:
         # A session of its own, so that a limit also ends what the process has started.
         process = subprocess.Popen(
@@ -46,17 +58,17 @@ def run(
             start_new_session=True,
         )
         try:
-            broken = _watch(process, deadline, limits)
+            failure = _watch(process, began + limits.seconds, limits)
         finally:
             if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-    if broken is not None:
-        return broken
-    if process.returncode == 0:
-        return None
-    return f"exit code {process.returncode}: {_tail(log)}"
+    foreign = (_busy_seconds() - busy) - (_children_seconds() - own)
+    capacity = (time.monotonic() - began) * (os.cpu_count() or 1)
+    if failure is None and process.returncode != 0:
+        failure = f"exit code {process.returncode}: {_tail(log)}"
+    return Outcome(failure=failure, foreign_load=max(0.0, foreign / capacity))
 
 
 def _watch(process: subprocess.Popen[bytes], deadline: float, limits: Limits) -> str | None:
@@ -83,6 +95,18 @@ def resident_bytes(group: int) -> int:
                 pages = int((folder / "statm").read_text("ascii").split()[1])
                 total += pages * os.sysconf("SC_PAGE_SIZE")
     return total
+
+
+def _busy_seconds() -> float:
+    """Return the time that all processors were not idle, since they started."""
+    first = Path("/proc/stat").read_text("ascii").splitlines()[0].split()
+    user, nice, system, _idle, _wait, *interrupts = (int(ticks) for ticks in first[1:8])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _tail(log: Path) -> str:

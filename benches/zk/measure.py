@@ -76,6 +76,7 @@ class Attempt:
         self.entry = entry
         self.plan = plan
         self.identity = identity(contender.identity(), entry.case.path(), plan.repeats)
+        self.foreign_load: dict[str, float] = {}
         self.folder = CACHE / "work" / contender.name.replace(" ", "-") / entry.case.name
 
     def measure(self, results: Results, python: Path) -> list[Row]:
@@ -147,15 +148,16 @@ class Attempt:
         )
         path = self.folder / "job.json"
         job.save(path)
-        reason = limits.run(
+        outcome = limits.run(
             [str(python), "-m", self.contender.driver, phase, str(path)],
             cwd=machine.ROOT,
             env=os.environ | {"RAYON_NUM_THREADS": str(threads)},
             log=self.folder / f"{phase}.log",
             limits=self.plan.limits,
         )
-        if reason is not None:
-            raise _PhaseError(phase, reason)
+        self.foreign_load[phase] = outcome.foreign_load
+        if outcome.failure is not None:
+            raise _PhaseError(phase, outcome.failure)
 
     def _write_samples(self) -> dict[str, Any]:
         """Write what our driver reads, so that it need not load the float model's tools."""
@@ -193,6 +195,7 @@ class Attempt:
             inputs=setting[1],
             seconds=seconds,
             peak_bytes={name: r["peak_bytes"] for name, r in phases.items() if "peak_bytes" in r},
+            foreign_load=dict(self.foreign_load),
             facts=facts,
             closeness=None if outputs is None else closeness(self.entry, outputs),
             notes=[] if note is None else [note],

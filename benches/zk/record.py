@@ -40,6 +40,8 @@ class Row:
     inputs: int
     seconds: dict[str, list[float]]
     peak_bytes: dict[str, int]
+    foreign_load: dict[str, float]
+    """Share of all processors that other processes took, by phase."""
     facts: dict[str, Any]
     closeness: Closeness | None = None
     notes: list[str] = field(default_factory=list)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from benches.table import duration, markdown, size
 from benches.zk.contenders import RAW, SUCCINCT
 
+# From here on a reader is told that the machine was shared.
+NOTABLE_LOAD = 0.05
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,7 +24,8 @@ included; both on most threads. DSperse has no keys. Memory is the peak of the p
 interpreter and libraries included. One thread means that the process is pinned to one processor.
 Error is against float32: the greatest absolute difference, and the share of samples with the same
 greatest output. DSperse returns the float model's output, not its circuit's, so its error cannot
-be seen. It is given ReLU as Max(x, 0): as "Relu" it would not prove it."""
+be seen. It is given ReLU as Max(x, 0): as "Relu" it would not prove it. Its verifier reads files
+of witnesses beside the proofs; the second number is their size."""
 
 RATIO_NOTE = """\
 Times to prove on the same threads. DSperse is in the faster of its configurations with a polynomial
@@ -93,7 +97,6 @@ def _proving(rows: Sequence[Row]) -> str:
 def _proving_cells(row: Row) -> Sequence[str]:
     totals = row.prove_seconds
     peak = row.peak_bytes.get("prove")
-    proof = row.facts.get("proof_bytes")
     return (
         row.model,
         row.contender + ("" if row.is_complete else " *"),
@@ -102,12 +105,19 @@ def _proving_cells(row: Row) -> Sequence[str]:
         duration(row.median("total")),
         f"{duration(min(totals))}-{duration(max(totals))} ({len(totals)})",
         duration(row.median("verify")),
-        "-" if proof is None else size(proof),
+        _proof_size(row),
         "-" if peak is None else size(peak),
         duration(row.median("setup")),
         duration(row.median("compile")),
         _error(row),
     )
+
+
+def _proof_size(row: Row) -> str:
+    proof, beside = row.facts.get("proof_bytes"), row.facts.get("witness_bytes")
+    if proof is None:
+        return "-"
+    return size(proof) if beside is None else f"{size(proof)} + {size(beside)}"
 
 
 def _error(row: Row) -> str:
@@ -234,12 +244,14 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
             remarks[f"* {where}: {proved} of {slices} slices are proved, the others only run"] = (
                 None
             )
-        if "witness_bytes" in row.facts:
-            read = size(row.facts["witness_bytes"])
-            remarks[f"* {where}: the verifier also reads {read} of witness files"] = None
         if "verifier_key_bytes" in row.facts and "logrows" in row.facts:
             key, rows_log = size(row.facts["verifier_key_bytes"]), row.facts["logrows"]
             remarks[f"* {where}: 2^{rows_log} rows, verifier's key {key}"] = None
+        foreign = max(row.foreign_load.values(), default=0.0)
+        if foreign > NOTABLE_LOAD:
+            remarks[f"* {where}: other processes took {foreign:.0%} of the machine meanwhile"] = (
+                None
+            )
         if row.failure is not None:
             where = f"{where}, {row.threads} thread(s), {row.inputs} input(s)"
             remarks[f"* {where}: not measured: {row.failure}"] = None

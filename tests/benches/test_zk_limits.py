@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,9 @@ ROOMY = Limits(seconds=60.0, memory_bytes=10**10)
 
 def run(code: str, folder: Path, allowed: Limits = ROOMY) -> str | None:
     command = [sys.executable, "-c", code]
-    return limits.run(command, cwd=folder, env=os.environ, log=folder / "log", limits=allowed)
+    outcome = limits.run(command, cwd=folder, env=os.environ, log=folder / "log", limits=allowed)
+    assert 0.0 <= outcome.foreign_load <= 1.1
+    return outcome.failure
 
 
 def test_process_that_ends_well_has_no_failure(tmp_path: Path) -> None:
@@ -57,6 +60,23 @@ def test_process_over_its_memory_is_ended(tmp_path: Path) -> None:
     code = "import time; block = bytearray(300_000_000); time.sleep(50)"
     reason = run(code, tmp_path, Limits(seconds=40.0, memory_bytes=200_000_000))
     assert reason == "took more than 0.2 GB of memory"
+
+
+def test_work_of_others_is_told_apart_from_the_process_itself(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        outcome = limits.run(
+            [sys.executable, "-c", "import time; time.sleep(2)"],
+            cwd=tmp_path,
+            env=os.environ,
+            log=tmp_path / "log",
+            limits=ROOMY,
+        )
+    finally:
+        other.kill()
+        other.wait()
+    # One processor's worth of work was not the process's; half of it is left for a busy machine.
+    assert outcome.foreign_load > 0.5 / (os.cpu_count() or 1)
 
 
 def test_missing_python_is_a_sentence_with_advice(

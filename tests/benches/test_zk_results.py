@@ -28,6 +28,7 @@ def row(kind: Kind = "veridical", config: str = "", model: str = "lenet", **chan
         inputs=1,
         seconds={"witness": [0.1, 0.3, 0.2], "prove": [1.0, 3.0, 2.5], "verify": [0.005]},
         peak_bytes={"prove": 2_000_000},
+        foreign_load={"prove": 0.01},
         facts={"proof_bytes": 3000},
         closeness=Closeness(max_abs_error=0.25, top1_agreement=0.95, samples=20),
         identity="one",
@@ -125,11 +126,16 @@ def test_overhead_is_over_the_fastest_run_on_the_same_threads() -> None:
 def test_report_names_figures_ratios_and_what_is_not_proved() -> None:
     rows = [
         row(),
-        row(kind="ezkl", seconds={"witness": [1.0], "prove": [269.0]}, notes=["coarser"]),
+        row(
+            kind="ezkl",
+            seconds={"witness": [1.0], "prove": [269.0]},
+            notes=["coarser"],
+            foreign_load={"prove": 0.4},
+        ),
         row(
             kind="dsperse",
             config="goldilocks_whir",
-            facts={"slices": 8, "slices_proved": 6, "witness_bytes": 5000, "proof_bytes": 10},
+            facts={"slices": 8, "slices_proved": 6, "witness_bytes": 5000, "proof_bytes": 10_000},
         ),
         row(kind="dsperse", config="bn254_raw", seconds={}, failure="compile: took more than 5 s"),
     ]
@@ -142,7 +148,9 @@ def test_report_names_figures_ratios_and_what_is_not_proved() -> None:
     assert "| 2.70 s | 2.7e+05 | 6.75e+04 | 2.7e+05 | 1.35e+05 | 2.7e+07 | 2.7e+05 * |" in text
     assert "* lenet, ezkl: coarser" in text
     assert "* lenet, dsperse goldilocks_whir: 6 of 8 slices are proved" in text
-    assert "* lenet, dsperse goldilocks_whir: the verifier also reads 5.0 kB" in text
+    assert "| 10.0 kB + 5.0 kB |" in text
+    assert "* lenet, veridical: other processes" not in text
+    assert "* lenet, ezkl: other processes took 40% of the machine meanwhile" in text
     assert "dsperse bn254_raw, 1 thread(s), 1 input(s): not measured: compile: took more" in text
     assert "* ezkl 1.2 is skipped: no Python" in text
     assert "![overhead against width](picture.png)" in text
