@@ -41,7 +41,11 @@ pub fn interpolate(values: &[EF], x: EF) -> EF {
     let mut sum = EF::ZERO;
     let mut choose = EF::ONE;
     let mut node = F::ZERO;
-    for inverse in INVERSES.iter().take(values.len()).chain([&0]) {
+    for inverse in INVERSES
+        .iter()
+        .take(values.len().saturating_sub(1))
+        .chain([&0])
+    {
         let [a, b, c, d, e] = differences;
         sum += choose * a;
         differences = [b - a, c - b, d - c, e - d, e];
