@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +111,11 @@ class Results:
         self.rows: list[Row] = []
         self.natives: list[Native] = []
         if path.exists():
-            document = json.loads(path.read_text("utf-8"))
-            self.rows = [_row(entry) for entry in document["rows"]]
-            self.natives = [_native(entry) for entry in document["natives"]]
+            found = json.loads(path.read_text("utf-8"))
+            if found.get("fields") != field_names():
+                return  # written by another version of the benchmark
+            self.rows = [_row(entry) for entry in found["rows"]]
+            self.natives = [_native(entry) for entry in found["natives"]]
 
     def forget(self, models: Collection[str], contenders: Collection[str]) -> None:
         """Drop what is to be measured afresh; the rest stays for another run."""
@@ -150,8 +152,15 @@ class Results:
     def _save(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(document(self.rows, self.natives), indent=1), "utf-8")
+        content = {"fields": field_names(), **document(self.rows, self.natives)}
+        temporary.write_text(json.dumps(content, indent=1), "utf-8")
         temporary.replace(self._path)
+
+
+def field_names() -> list[str]:
+    """Return the names that a file of results has to have been written with."""
+    kinds = (Row, Closeness, Native, Latency)
+    return [f"{kind.__name__}.{entry.name}" for kind in kinds for entry in fields(kind)]
 
 
 def is_recent(measured_at: str) -> bool:

@@ -68,6 +68,14 @@ def test_results_survive_and_are_found_by_what_was_measured(tmp_path: Path) -> N
     assert again.find_native(("lenet", 1, 1), "two") is None
 
 
+def test_results_of_another_version_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    Results(path).put(row())
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"fields": content["fields"][1:]}))
+    assert Results(path).rows == []
+
+
 def test_second_measurement_takes_the_place_of_the_first(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.json")
     results.put(row())
