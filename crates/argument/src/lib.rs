@@ -14,6 +14,7 @@
 //! | `plan`        | 2 to 4  | wires, sites, identities of a program                      |
 //! | `profile`     | 11      | named soundness targets                                    |
 //! | `rounds`      | 5       | messages of a sumcheck round                               |
+//! | `soundness`   | 13      | bits of soundness of a proof, in integers                  |
 //! | `stack`       | 9       | many tensors as one polynomial                             |
 //! | `statement`   | 5       | what a proof is about, and its absorption                  |
 //! | `stream`      | 5       | the bytes of a proof, fixed-width and canonical            |
@@ -29,6 +30,7 @@ pub mod pcs;
 pub mod plan;
 pub mod profile;
 pub mod rounds;
+pub mod soundness;
 pub mod stack;
 pub mod statement;
 pub mod stream;

@@ -2,8 +2,12 @@ use p3_field::PrimeCharacteristicRing;
 use p3_multilinear_util::point::Point;
 use p3_multilinear_util::poly::Poly;
 
+use p3_sumcheck::PrescribedPointPcs;
+
 use super::*;
 use crate::profile::{Profile, Stack};
+use crate::soundness::bound::Bound;
+use crate::soundness::opening::{self, Gap};
 use crate::stream::ByteReader;
 use crate::transcript::{ProverTranscript, Root, Transcript, TranscriptError, VerifierTranscript};
 
@@ -160,6 +164,30 @@ fn schedules_are_those_of_the_scheme() {
             Schedule::new(Profile::STANDARD, Stack::Witness, variables),
             Err(VariablesError { variables })
         );
+    }
+}
+
+#[test]
+fn bits_of_openings_agree_with_those_of_the_scheme() {
+    // The scheme counts the field one bit smaller and the folds two: up to 2.5 bits below ours, which
+    // are rounded down to hundredths.
+    for profile in Profile::ALL {
+        for stack in [Stack::Witness, Stack::Weights] {
+            for variables in MIN_VARIABLES..=MAX_VARIABLES {
+                let schedule = Schedule::new(profile, stack, variables).unwrap();
+                let ours: Bound = opening::terms(&schedule, 1, Gap::Dkt26)
+                    .iter()
+                    .map(|term| term.total)
+                    .sum();
+                let ours = f64::from(ours.bits().0) / 100.0;
+                let tree = SharedTree::default();
+                let scheme = Scheme::new(config(&schedule).unwrap(), Domain::default(), tree);
+                let security = scheme.prescribed_security(&protocol(variables)).unwrap();
+                let theirs = security.error().bits();
+                let label = format!("{} {stack:?} {variables}: {ours} {theirs}", profile.name);
+                assert!(ours > theirs - 0.01 && ours < theirs + 2.5, "{label}");
+            }
+        }
     }
 }
 
