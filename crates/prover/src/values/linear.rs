@@ -57,10 +57,10 @@ impl<'a> Linear<'a> {
         }
     }
 
-    /// `floor(combination / 2^shift)`, exact; only its residue modulo `p` if that leaves 64 bits.
+    /// `floor(combination / 2^shift) & mask`, exact; only its residue modulo `p` if that leaves 64 bits.
     pub(super) fn floors(
         &self,
-        shift: u32,
+        (shift, mask): (u32, i64),
         steps: &[usize],
         positions: &[usize],
         skip: usize,
@@ -68,15 +68,13 @@ impl<'a> Linear<'a> {
     ) {
         if self.is_wide {
             self.wide(steps, positions, skip, out, |value| {
-                let floor = value >> shift;
+                let floor = value >> shift & i128::from(mask);
                 i64::try_from(floor).unwrap_or_else(|_| balanced_wide(floor).into())
             });
         } else {
             self.accumulate(steps, positions, skip, out);
-            if shift > 0 {
-                for value in out {
-                    *value >>= shift;
-                }
+            for value in out {
+                *value = *value >> shift & mask;
             }
         }
     }

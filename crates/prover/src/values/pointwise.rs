@@ -50,9 +50,9 @@ impl<'a> Values<'a> {
         Ok(blocks(&nest, self.len(id), |positions, skip, out| {
             let mut values = [0; BLOCK];
             let values = &mut values[..out.len()];
-            linear.floors(of.shift, nest.inner(), positions, skip, values);
+            linear.floors((of.shift, mask), nest.inner(), positions, skip, values);
             for (out, &value) in out.iter_mut().zip(&*values) {
-                *out = balanced(value & mask);
+                *out = balanced(value);
             }
         }))
     }
