@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -38,6 +39,8 @@ MEMORY_SHARE = 0.92
 def main() -> None:
     """Measure model by model and report."""
     arguments = _arguments()
+    # Ended politely, it ends what it has started, and leaves the rest for --resume.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     models = arguments.models or list(entries())
     chosen = {name: entries()[name] for name in models}
     described = machine.describe()

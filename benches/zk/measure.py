@@ -53,7 +53,7 @@ class Plan:
     def settings(self, contender: Contender, entry: Entry) -> list[tuple[int, int]]:
         """Return (threads, inputs) pairs, most threads first: a slow peer gets no more."""
         inputs = list(self.inputs)
-        if contender.kind != "veridical" or entry.width is not None:
+        if contender.kind != "veridical":
             inputs = [1]
         elif entry.case.is_large:
             inputs = [count for count in inputs if count <= MAX_LARGE_INPUTS]

@@ -19,12 +19,12 @@ MARKERS = "os^vD"
 
 
 def lines(rows: Sequence[Row], natives: Sequence[Native]) -> dict[str, Line]:
-    """Return (width, overhead) points by contender and number of threads, widths ascending."""
+    """Return (width, overhead) points by contender, threads and inputs, widths ascending."""
     found: dict[str, Line] = {}
     widths = {name: entry.width for name, entry in entries().items() if entry.width is not None}
     for native in sorted(natives, key=lambda entry: widths.get(entry.latency.model, 0)):
         model, threads, inputs = native.setting
-        if model not in widths or inputs != 1:
+        if model not in widths:
             continue
         here = [row for row in rows if (row.model, row.threads, row.inputs) == native.setting]
         shown = {row.kind: row for row in here if row.kind != "dsperse"}
@@ -34,9 +34,13 @@ def lines(rows: Sequence[Row], natives: Sequence[Native]) -> dict[str, Line]:
         for kind, row in shown.items():
             value = overhead(row, native)
             if value is not None:
-                label = f"{kind}, {threads} thread{'s' if threads > 1 else ''}"
+                label = f"{kind}, {_counted(threads, 'thread')}, {_counted(inputs, 'input')}"
                 found.setdefault(label, []).append((widths[model], value))
     return found
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def draw(points: dict[str, Line], path: Path, *, subtitle: str) -> None:
@@ -56,8 +60,8 @@ def draw(points: dict[str, Line], path: Path, *, subtitle: str) -> None:
     axes.set_xticks(ticks, [str(width) for width in ticks])
     axes.set_xlabel(f"width of each of {WIDTH_LAYERS} layers")
     axes.set_ylabel("time to prove / fastest run without a proof")
-    axes.set_title(f"Overhead of a succinct proof, one input\n{subtitle}", fontsize=10)
+    axes.set_title(f"Overhead of a succinct proof\n{subtitle}", fontsize=10)
     axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend()
+    axes.legend(fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130, format="png")

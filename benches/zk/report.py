@@ -51,6 +51,7 @@ def text(
     times = sorted({e.measured_at for e in rows} | {e.measured_at for e in natives})
     parts = [
         "# Succinct proofs: benchmark",
+        "Written by `make bench-zk` on the machine named here; on another one compare the ratios.",
         "; ".join(f"{name} {value}" for name, value in machine.items() if value),
     ]
     if times:

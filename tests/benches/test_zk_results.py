@@ -167,9 +167,9 @@ def test_report_names_figures_ratios_and_what_is_not_proved() -> None:
 def test_plot_has_a_line_for_each_prover_and_skips_other_models(tmp_path: Path) -> None:
     rows = [row(model="width32"), row(model="width64"), row(), row(kind="ezkl", model="width32")]
     points = plot.lines(rows, [native("width64"), native("width32"), native()])
-    assert list(points) == ["veridical, 1 thread", "ezkl, 1 thread"]
-    assert [width for width, _ in points["veridical, 1 thread"]] == [32, 64]
-    assert points["ezkl, 1 thread"][0][1] == pytest.approx(2.7e5)
+    assert list(points) == ["veridical, 1 thread, 1 input", "ezkl, 1 thread, 1 input"]
+    assert [width for width, _ in points["veridical, 1 thread, 1 input"]] == [32, 64]
+    assert points["ezkl, 1 thread, 1 input"][0][1] == pytest.approx(2.7e5)
     picture = tmp_path / "out" / "picture.png"
     plot.draw(points, picture, subtitle="a processor")
     assert picture.read_bytes().startswith(b"\x89PNG")
