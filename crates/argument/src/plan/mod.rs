@@ -3,9 +3,31 @@
 //! Spec: spec/v1/zk.md, sections 2 to 4. A plan is a function of the program and the batch size; prover and
 //! verifier build it with the same code and nothing of it is ever sent.
 
+// A verifier builds plans of programs that others made: no panic, no overflow, no rounding.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::disallowed_types,
+    clippy::float_arithmetic,
+    clippy::host_endian_bytes,
+    clippy::indexing_slicing,
+    clippy::integer_division,
+    clippy::let_underscore_must_use,
+    clippy::panic_in_result_fn,
+    clippy::unreachable,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod build;
+mod costs;
+mod error;
 mod pairs;
+mod shape;
 mod wire;
 
+pub use costs::Costs;
+pub use error::PlanError;
 pub use pairs::{Factor, Pairs, Window};
 pub use wire::{
     Combination, Definition, Fill, Labels, Scaled, View, WideLimb, WidePart, Wire, WireId,
