@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from benches.zk.stages import Phase
 
 HERE = Path(__file__).resolve().parent
-# Configurations of DSperse with a polynomial commitment; raw ones put all values into the proof.
+# Configurations of DSperse with a polynomial commitment; raw ones put all values into the proof. It
+# has the first two over larger extension fields too, which are slower.
 SUCCINCT = ("goldilocks_whir", "goldilocks_basefold")
 RAW = ("goldilocks_raw", "bn254_raw")
 DSPERSE_CONFIGS = (*SUCCINCT, *RAW)

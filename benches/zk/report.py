@@ -248,6 +248,9 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
         if "verifier_key_bytes" in row.facts and "logrows" in row.facts:
             key, rows_log = size(row.facts["verifier_key_bytes"]), row.facts["logrows"]
             remarks[f"* {where}: 2^{rows_log} rows, verifier's key {key}"] = None
+        if "soundness_bits" in row.facts:
+            bits = row.facts["soundness_bits"]
+            remarks[f"* {where}: {bits} bits of soundness, by the union bound"] = None
         foreign = max(row.foreign_load.values(), default=0.0)
         if foreign > NOTABLE_LOAD:
             remarks[f"* {where}: other processes took {foreign:.0%} of the machine meanwhile"] = (

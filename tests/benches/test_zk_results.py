@@ -155,6 +155,7 @@ def test_report_names_figures_ratios_and_what_is_not_proved() -> None:
     assert "| lenet | 1 | 2.70 s | 270.00 s | 100 | 2.70 s (goldilocks_whir *) | 1 |" in text
     assert "| 2.70 s | 2.7e+05 | 6.75e+04 | 2.7e+05 | 1.35e+05 | 2.7e+07 | 2.7e+05 * |" in text
     assert "* lenet, ezkl: coarser" in text
+    assert "* lenet, veridical: 104 bits of soundness" in text
     assert "* lenet, dsperse goldilocks_whir: 6 of 8 slices are proved" in text
     assert "| 10.0 kB + 5.0 kB |" in text
     assert "* lenet, veridical: other processes" not in text
