@@ -6,7 +6,7 @@ use veridical_argument::plan::{Labels, WireId};
 
 use super::arithmetic::{balanced, balanced_wide};
 use super::nest::{Nest, fill, fill_costly, strides};
-use super::pointwise::multiply;
+use super::pointwise::pairwise;
 use super::{Values, ValuesError};
 
 /// A label with its step in both operands, 0 where it is absent.
@@ -46,7 +46,7 @@ impl Values<'_> {
         }
         if contracted.is_empty() {
             let nest = nest(&[&out], &[&|label| label.a, &|label| label.b]);
-            return Ok(multiply(&nest, self.len(id), a, b));
+            return Ok(pairwise(&nest, self.len(id), a, b, |a, b| a * b));
         }
         let part = |in_a: bool, in_b: bool| -> Vec<Label> {
             out.iter()

@@ -209,7 +209,7 @@ impl<'a> Values<'a> {
         changed: &mut [bool],
     ) -> Result<Column<'a>, ValuesError> {
         if need::is_virtual(&wire.definition) {
-            need::operands(self.plan, wire, |operand| {
+            need::operands(wire, |operand| {
                 changed[id] |= changed.get(operand.0).is_some_and(|&changed| changed);
             });
         }
@@ -283,13 +283,13 @@ impl<'a> Values<'a> {
             }),
             Fill::Low { of, bits } => self.floor(id, of, Some(*bits)),
             Fill::Floor { of } => self.floor(id, of, None),
-            Fill::Product(a, b) => self.product(id, *a, *b),
+            Fill::Product(a, b) => self.binary(id, *a, *b, |a, b| a * b),
             Fill::AtLeast { of, bound } => {
                 self.unary(id, *of, |x| balanced(i64::from(x).max(*bound)))
             }
             Fill::Positive(of) => self.unary(id, *of, |x| i32::from(x > 0)),
-            Fill::Quotient(num, den) => self.division(id, *num, *den, arithmetic::floor_quotient),
-            Fill::Remainder(num, den) => self.division(id, *num, *den, arithmetic::floor_remainder),
+            Fill::Quotient(num, den) => self.binary(id, *num, *den, arithmetic::floor_quotient),
+            Fill::Remainder(num, den) => self.binary(id, *num, *den, arithmetic::floor_remainder),
             Fill::Max { of, axes, mask } => self.maximum(id, *of, axes, *mask),
             Fill::First {
                 of,

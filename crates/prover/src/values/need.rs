@@ -61,7 +61,7 @@ impl Need {
             }
             need.reduction(plan, &wire.definition, &mut claims);
             if need.some[id] && wire.tensor.is_none() {
-                operands(plan, wire, |operand| need.compute(operand));
+                operands(wire, |operand| need.compute(operand));
             }
         }
         need
@@ -161,13 +161,13 @@ pub(super) fn is_virtual(definition: &Definition) -> bool {
 }
 
 /// The wires from which the integers of a wire are computed.
-pub(super) fn operands(plan: &Plan, wire: &Wire, mut visit: impl FnMut(WireId)) {
+pub(super) fn operands(wire: &Wire, mut visit: impl FnMut(WireId)) {
     match &wire.definition {
         Definition::Public { .. }
         | Definition::One
         | Definition::Iota
         | Definition::Weight { .. } => {}
-        Definition::Witness { fill } => fill_operands(plan, fill, visit),
+        Definition::Witness { fill } => fill_operands(fill, visit),
         Definition::Combination(combination) => {
             combination.terms.iter().for_each(|term| visit(term.1));
         }
@@ -184,23 +184,16 @@ pub(super) fn operands(plan: &Plan, wire: &Wire, mut visit: impl FnMut(WireId)) 
     }
 }
 
-fn fill_operands(plan: &Plan, fill: &Fill, mut visit: impl FnMut(WireId)) {
+fn fill_operands(fill: &Fill, mut visit: impl FnMut(WireId)) {
     match fill {
         Fill::Tensor(_) | Fill::Multiplicity { .. } => {}
         Fill::Low { of, .. } | Fill::Floor { of } => {
             let Scaled { combination, .. } = of;
             combination.terms.iter().for_each(|term| visit(term.1));
         }
-        Fill::Product(a, b) => {
+        Fill::Product(a, b) | Fill::Quotient(a, b) | Fill::Remainder(a, b) => {
             visit(*a);
             visit(*b);
-        }
-        Fill::Quotient(num, den) | Fill::Remainder(num, den) => {
-            match numerator(plan, *num) {
-                Some(combination) => combination.terms.iter().for_each(|term| visit(term.1)),
-                None => visit(*num),
-            }
-            visit(*den);
         }
         Fill::AtLeast { of, .. } | Fill::Ranks { of } | Fill::Positive(of) => visit(*of),
         Fill::Max { of, mask, .. } => {
@@ -217,14 +210,6 @@ fn fill_operands(plan: &Plan, fill: &Fill, mut visit: impl FnMut(WireId)) {
             }
         }
         Fill::Wide { limb } => limb.variance.iter().for_each(|&limb| visit(limb)),
-    }
-}
-
-/// The combination that a numerator is. It may exceed `M`, and then only its operands tell its size.
-pub(super) fn numerator(plan: &Plan, num: WireId) -> Option<&Combination> {
-    match &plan.wire(num)?.definition {
-        Definition::Combination(combination) => Some(combination),
-        _ => None,
     }
 }
 

@@ -4,7 +4,6 @@ use veridical_argument::plan::{Combination, Scaled, WireId};
 
 use super::arithmetic::balanced;
 use super::linear::{BLOCK, Linear, Term};
-use super::need::numerator;
 use super::nest::{Nest, fill};
 use super::{Column, Values, ValuesError};
 
@@ -75,43 +74,18 @@ impl<'a> Values<'a> {
         }))
     }
 
-    pub(super) fn product(&self, id: usize, a: WireId, b: WireId) -> Result<Vec<i32>, ValuesError> {
+    /// `function(a, b)` of each cell.
+    pub(super) fn binary(
+        &self,
+        id: usize,
+        a: WireId,
+        b: WireId,
+        function: impl Fn(i64, i64) -> i64 + Sync,
+    ) -> Result<Vec<i32>, ValuesError> {
         let (a_shape, a) = self.operand(id, a)?;
         let (b_shape, b) = self.operand(id, b)?;
         let nest = self.space(id, &[a_shape, b_shape])?;
-        Ok(multiply(&nest, self.len(id), a, b))
-    }
-
-    /// `function(num, den)` of the numerator before it is reduced.
-    pub(super) fn division(
-        &self,
-        id: usize,
-        num: WireId,
-        den: WireId,
-        function: impl Fn(i64, i64) -> i64 + Sync,
-    ) -> Result<Vec<i32>, ValuesError> {
-        let own = Combination {
-            terms: vec![(1, num)],
-            constant: 0,
-        };
-        let num = numerator(self.plan, num).unwrap_or(&own);
-        let (den_shape, den) = self.operand(id, den)?;
-        let (mut shapes, terms) = self.terms(id, num, 0)?;
-        let linear = Linear::new(terms, num.constant);
-        shapes.push(den_shape);
-        let nest = self.space(id, &shapes)?;
-        let operand = shapes.len() - 1;
-        let step = nest.inner()[operand];
-        Ok(blocks(&nest, self.len(id), |positions, skip, out| {
-            let mut values = [0; BLOCK];
-            let values = &mut values[..out.len()];
-            linear.residues(nest.inner(), positions, skip, values);
-            let mut at = positions[operand] + skip * step;
-            for (out, &value) in out.iter_mut().zip(&*values) {
-                *out = balanced(function(value, den[at].into()));
-                at += step;
-            }
-        }))
+        Ok(pairwise(&nest, self.len(id), a, b, function))
     }
 
     /// Shapes and terms of a combination whose first operand has number `first` in the nest.
@@ -170,14 +144,20 @@ pub(super) fn blocks(
     })
 }
 
-/// Products of two operands of a nest.
-pub(super) fn multiply(nest: &Nest, len: usize, a: &[i32], b: &[i32]) -> Vec<i32> {
+/// `function` of the cells of two operands of a nest.
+pub(super) fn pairwise(
+    nest: &Nest,
+    len: usize,
+    a: &[i32],
+    b: &[i32],
+    function: impl Fn(i64, i64) -> i64 + Sync,
+) -> Vec<i32> {
     let (a_step, b_step) = (nest.inner()[0], nest.inner()[1]);
     blocks(nest, len, |positions, skip, out| {
         let mut a_at = positions[0] + skip * a_step;
         let mut b_at = positions[1] + skip * b_step;
         for out in out {
-            *out = balanced(i64::from(a[a_at]) * i64::from(b[b_at]));
+            *out = balanced(function(a[a_at].into(), b[b_at].into()));
             a_at += a_step;
             b_at += b_step;
         }

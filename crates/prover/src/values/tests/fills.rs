@@ -110,22 +110,6 @@ fn quotients_and_remainders() {
 }
 
 #[test]
-fn a_numerator_above_the_field_is_not_reduced_before_division() {
-    // 2^15 e + floor(Z / 2) with e = Z = 32767 exceeds M, as in a row of one element.
-    let mut sketch = Sketch::new(0);
-    let e = sketch.given(&[1, 1], vec![32767]);
-    let z = sketch.given(&[1, 1], vec![32767]);
-    let h = sketch.given(&[1, 1], vec![16383]);
-    let num = sketch.combination(&[1, 1], &[(1 << 15, e), (1, h)], 0);
-    let quotient = sketch.witness(&[1, 1], Fill::Quotient(num, z));
-    let remainder = sketch.witness(&[1, 1], Fill::Remainder(num, z));
-    let all = sketch.check();
-    assert_eq!((all[quotient.0][0], all[remainder.0][0]), (32768, 16383));
-    let values = sketch.values().unwrap();
-    assert_eq!(values.wire(quotient), Some([32768].as_slice()));
-}
-
-#[test]
 fn maxima_and_their_first_cell() {
     for seed in 0..40 {
         let mut sketch = Sketch::new(seed);

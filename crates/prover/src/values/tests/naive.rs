@@ -79,13 +79,6 @@ impl Naive<'_> {
         terms.sum::<i128>() + i128::from(combination.constant)
     }
 
-    fn numerator(&self, num: WireId, index: &[usize]) -> i128 {
-        match &self.plan.wires[num.0].definition {
-            Definition::Combination(combination) => self.exact(combination, index),
-            _ => self.at(num, index),
-        }
-    }
-
     fn wire(&self, id: usize) -> Vec<i32> {
         let shape = &self.plan.wires[id].shape;
         let each = |cell: &dyn Fn(&[usize]) -> i128| -> Vec<i32> {
@@ -142,10 +135,10 @@ impl Naive<'_> {
             Fill::AtLeast { of, bound } => each(&|index| self.at(*of, index).max((*bound).into())),
             Fill::Positive(of) => each(&|index| i128::from(self.at(*of, index) > 0)),
             Fill::Quotient(num, den) => {
-                each(&|index| quotient(self.numerator(*num, index), self.at(*den, index)))
+                each(&|index| quotient(self.at(*num, index), self.at(*den, index)))
             }
             Fill::Remainder(num, den) => each(&|index| {
-                let (num, den) = (self.numerator(*num, index), self.at(*den, index));
+                let (num, den) = (self.at(*num, index), self.at(*den, index));
                 num - quotient(num, den) * den
             }),
             Fill::Max { of, axes, mask } => {
