@@ -267,4 +267,4 @@ pub fn evaluate_integers(integers: &[i32], shape: &[usize], point: &[EF]) -> EF 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -89,21 +89,7 @@ mod tests {
     use super::*;
     use crate::transcript::ProverTranscript;
 
-    fn first_challenge(change: impl FnOnce(&mut Statement<'_>)) -> crate::field::EF {
-        let registration = Registration {
-            model_digest: [1; 32],
-            profile: Profile::STANDARD,
-            weight_root: Some(Root([2; 32])),
-        };
-        let (digests, inputs, outputs) = ([[3; 32], [4; 32]], tensors(5), tensors(6));
-        let mut statement = Statement {
-            profile: Profile::STANDARD,
-            registration: &registration,
-            digests: &digests,
-            inputs: &inputs,
-            outputs: &outputs,
-        };
-        change(&mut statement);
+    fn first_challenge(statement: &Statement<'_>) -> crate::field::EF {
         let mut transcript = ProverTranscript::new("test");
         statement.absorb(&mut transcript);
         transcript.challenge("c")
@@ -115,30 +101,63 @@ mod tests {
 
     #[test]
     fn every_part_of_the_statement_is_absorbed() {
-        let same = first_challenge(|_| {});
-        assert_eq!(same, first_challenge(|_| {}));
-        let other = Registration {
+        let registration = Registration {
             model_digest: [1; 32],
             profile: Profile::STANDARD,
+            weight_root: Some(Root([2; 32])),
+        };
+        let (digests, inputs, outputs) = ([[3; 32], [4; 32]], tensors(5), tensors(6));
+        let statement = Statement {
+            profile: Profile::STANDARD,
+            registration: &registration,
+            digests: &digests,
+            inputs: &inputs,
+            outputs: &outputs,
+        };
+        let other = Registration {
             weight_root: None,
+            ..registration
         };
         let other_model = Registration {
             model_digest: [9; 32],
-            weight_root: Some(Root([2; 32])),
-            ..other
+            ..registration
         };
-        let (swapped, inputs, outputs) = ([[4; 32], [3; 32]], tensors(15), tensors(16));
-        let one = [[3; 32]];
-        for changed in [
-            first_challenge(|s| s.profile = Profile::STRONG),
-            first_challenge(|s| s.registration = &other),
-            first_challenge(|s| s.registration = &other_model),
-            first_challenge(|s| s.digests = &swapped),
-            first_challenge(|s| s.digests = &one),
-            first_challenge(|s| s.inputs = &inputs),
-            first_challenge(|s| s.outputs = &outputs),
-        ] {
-            assert_ne!(changed, same);
+        let (swapped, fewer) = ([[4; 32], [3; 32]], [[3; 32]]);
+        let (other_inputs, other_outputs) = (tensors(15), tensors(16));
+        let changed = [
+            Statement {
+                profile: Profile::STRONG,
+                ..statement
+            },
+            Statement {
+                registration: &other,
+                ..statement
+            },
+            Statement {
+                registration: &other_model,
+                ..statement
+            },
+            Statement {
+                digests: &swapped,
+                ..statement
+            },
+            Statement {
+                digests: &fewer,
+                ..statement
+            },
+            Statement {
+                inputs: &other_inputs,
+                ..statement
+            },
+            Statement {
+                outputs: &other_outputs,
+                ..statement
+            },
+        ];
+        let same = first_challenge(&statement);
+        assert_eq!(same, first_challenge(&statement));
+        for statement in &changed {
+            assert_ne!(first_challenge(statement), same);
         }
     }
 }
