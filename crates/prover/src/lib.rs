@@ -2,6 +2,7 @@
 //!
 //! Spec: spec/v1/zk.md.
 
+pub mod contract;
 pub mod sumcheck;
 #[cfg(test)]
 mod testing;
