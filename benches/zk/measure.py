@@ -75,7 +75,9 @@ class Attempt:
         self.contender = contender
         self.entry = entry
         self.plan = plan
-        self.identity = identity(contender.identity(), entry.case.path(), plan.repeats)
+        self.options = contender.options | entry.options.get(contender.kind, {})
+        measured = contender.identity() + json.dumps(self.options, sort_keys=True)
+        self.identity = identity(measured, entry.case.path(), plan.repeats)
         self.foreign_load: dict[str, float] = {}
         self.folder = CACHE / "work" / contender.name.replace(" ", "-") / entry.case.name
 
@@ -95,10 +97,16 @@ class Attempt:
                     row = self._row(setting, failure=error)
                 results.put(row)
             rows.append(row)
-            if _is_last(row, self.plan):
+            if self._is_last(row):
                 break
         shutil.rmtree(self.folder, ignore_errors=True)  # keys of a peer take gigabytes
         return rows
+
+    def _is_last(self, row: Row) -> bool:
+        """Say whether no other setting is tried: set-up failed, or a peer failed or is slow."""
+        if row.failure is not None:
+            return row.kind != "veridical" or row.failure.startswith(("compile", "setup"))
+        return row.kind != "veridical" and max(row.prove_seconds) > self.plan.slow_seconds
 
     def _prepare(self, python: Path) -> None:
         """Compile and set up on most threads, unless an interrupted run has done so."""
@@ -123,14 +131,12 @@ class Attempt:
         name = f"{case.name}, {self.contender.name}, {threads} thread(s), {inputs} input(s)"
         print(f"  {name}: {phase} ...", file=sys.stderr, flush=True)
         model = self.folder / "model.onnx"
-        if self.contender.kind == "dsperse":
+        if not model.exists() and self.contender.kind == "dsperse":
             rewrite_relu(case.path(), model)
         elif not model.exists():
             shutil.copyfile(case.path(), model)
         is_peer = self.contender.kind != "veridical"
-        options = self.contender.options | self.entry.options.get(self.contender.kind, {})
-        if not is_peer:
-            options |= self._write_samples()
+        options = self.options if is_peer else self.options | self._write_samples()
         cpus = sorted(os.sched_getaffinity(0))[-threads:]
         job = Job(
             case=case.name,
@@ -204,13 +210,6 @@ class Attempt:
             identity=self.identity,
             measured_at=now(),
         )
-
-
-def _is_last(row: Row, plan: Plan) -> bool:
-    """Say whether a peer is so slow, or failed, that fewer threads are not tried."""
-    if row.failure is not None:
-        return True
-    return row.kind != "veridical" and max(row.prove_seconds) > plan.slow_seconds
 
 
 def closeness(entry: Entry, outputs: list[list[float]]) -> Closeness:

@@ -132,6 +132,18 @@ def test_failure_keeps_what_was_measured_before_it(
     assert row.closeness is None
 
 
+def test_ours_goes_on_after_a_setting_that_fails_but_not_without_a_program(
+    fake: Fake, entry: Entry, tmp_path: Path
+) -> None:
+    options = fake.options | {"fails": True}
+    failing = replace(fake, kind="veridical", options=options)
+    rows = run(failing, entry, Results(tmp_path / "results.json"))
+    assert [(row.threads, row.inputs) for row in rows] == [(2, 1), (2, 64), (1, 1), (1, 64)]
+    broken = replace(failing, options=options | {"calls": str(tmp_path / "no" / "folder")})
+    rows = run(broken, entry, Results(tmp_path / "results.json"))
+    assert [row.failure is not None and row.failure[:8] for row in rows] == ["compile:"]
+
+
 def test_limit_is_told_apart_from_a_failure(fake: Fake, entry: Entry, tmp_path: Path) -> None:
     slow = replace(fake, options=fake.options | {"seconds": 40.0})
     plan = replace(PLAN, limits=Limits(seconds=1.0, memory_bytes=10**10))
