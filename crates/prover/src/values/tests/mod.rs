@@ -7,6 +7,7 @@ mod lookups;
 mod naive;
 mod plans;
 mod products;
+mod programs;
 mod roots;
 mod sketch;
 
