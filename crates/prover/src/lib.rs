@@ -2,8 +2,12 @@
 //!
 //! Spec: spec/v1/zk.md.
 
+mod cells;
 pub mod contract;
+pub mod merge;
+pub mod opening;
 pub mod sumcheck;
 #[cfg(test)]
 mod testing;
 pub mod values;
+pub mod zero_check;

@@ -23,6 +23,11 @@ impl Random {
         usize::try_from(self.next() >> 16).unwrap() % end
     }
 
+    /// Any representative of least magnitude.
+    pub(crate) fn integer(&mut self) -> i32 {
+        i32::try_from(self.below(2_130_706_433)).unwrap() - 1_065_353_216
+    }
+
     pub(crate) fn base(&mut self) -> F {
         F::from_u64(self.next())
     }

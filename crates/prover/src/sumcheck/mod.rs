@@ -16,7 +16,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use equality::{equality_table, packed_equality_table};
+pub(crate) use equality::packed_equality_table;
 pub use error::SumcheckError;
 pub use problem::{
     Group, MAX_FACTORS, Outcome, PackedEF, PackedF, Part, Shape, Sumcheck, Table, Term,
