@@ -4,7 +4,7 @@ use thiserror::Error;
 use veridical_argument::claims::ClaimError;
 use veridical_argument::leaves::LeavesError;
 use veridical_argument::pcs::PcsError;
-use veridical_argument::plan::Role;
+use veridical_argument::plan::{PlanError, Role};
 use veridical_argument::stream::StreamError;
 use veridical_argument::transcript::TranscriptError;
 
@@ -91,6 +91,9 @@ pub enum VerifyError {
         /// Bound.
         most: usize,
     },
+    /// The program and batch size have no plan (3).
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// A plan contradicts the program or itself; no plan that was built for it does.
     #[error("the plan is not one of the program: {what}")]
     Inconsistent {
@@ -199,6 +202,7 @@ impl VerifyError {
             Self::TensorLength { .. } => "TensorLength",
             Self::Range { .. } => "Range",
             Self::TooLarge { .. } => "TooLarge",
+            Self::Plan(_) => "Plan",
             Self::Inconsistent { .. } => "Inconsistent",
             Self::Leaves(_) => "TooManyLookups",
             Self::Transcript(TranscriptError::Stream(error)) => stream(error),

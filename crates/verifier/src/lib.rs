@@ -65,9 +65,19 @@ pub struct Verdict {
     pub counts: Counts,
 }
 
+/// Verifies a proof that the outputs of every run of a batch are the program's.
+///
+/// # Errors
+/// The check that failed. No bytes make it panic.
+pub fn verify(request: &Request<'_>, proof: &[u8]) -> Result<Verdict, VerifyError> {
+    statement::check(request)?;
+    let plan = Plan::build(request.program, request.statement.batch())?;
+    verify_plan(&plan, request, proof)
+}
+
 /// [`verify`] for a caller that keeps the plan of its program and batch size.
 ///
-/// The plan MUST be [`Plan::new`] of them: nothing else says what is proven.
+/// The plan MUST be [`Plan::build`] of them: nothing else says what is proven.
 ///
 /// # Errors
 /// The check that failed. No bytes make it panic.

@@ -24,7 +24,7 @@ struct StackClaim {
     value: EF,
 }
 
-/// Opens the stack of weights, if the plan uses it, then that of the witness.
+/// Opens the stack of weights, if the program has any, then that of the witness.
 pub fn verify(
     session: &mut Session<'_>,
     stacks: &Stacks,

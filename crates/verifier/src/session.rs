@@ -63,7 +63,7 @@ pub struct Session<'a> {
 
 /// The stacks of a verification.
 pub struct Stacks {
-    /// The stack of weights, if the plan uses a weight.
+    /// The stack of weights, if the program has any.
     pub weights: Option<StackOf<usize>>,
     /// The stack of witness wires.
     pub witness: StackOf<WireId>,
@@ -86,11 +86,7 @@ impl<'a> Session<'a> {
         let (stack, tensors) =
             witness_stack(plan, MIN_VARIABLES).ok_or_else(|| too_large("witness", usize::MAX))?;
         let witness = bounded("witness", stack, tensors)?;
-        let uses_weights = plan
-            .wires
-            .iter()
-            .any(|wire| matches!(wire.definition, Definition::Weight { .. }));
-        let weights = if uses_weights {
+        let weights = if statement.registration.weight_root.is_some() {
             let (stack, tensors) = weight_stack(graph, MIN_VARIABLES)
                 .ok_or_else(|| too_large("weights", usize::MAX))?;
             Some(bounded("weights", stack, tensors)?)
