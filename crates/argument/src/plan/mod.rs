@@ -20,12 +20,14 @@
 )]
 
 mod build;
+mod check;
 mod costs;
 mod error;
 mod pairs;
 mod shape;
 mod wire;
 
+pub use check::Defect;
 pub use costs::Costs;
 pub use error::PlanError;
 pub use pairs::{Factor, Pairs, Window};

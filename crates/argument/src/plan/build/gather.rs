@@ -50,12 +50,11 @@ pub(super) fn gather(b: &mut Builder<'_>) -> Result<WireId, PlanError> {
         stride = stride.saturating_mul(n);
     }
     let y = b.witness_result("gather")?;
-    let wire = match b.weight_table(constant) {
-        Some(wire) => wire,
-        None => {
-            let weight = b.weight(constant, &shape)?;
-            reshaped(b, weight, &[elements], 0, "elements")?
-        }
+    let wire = if let Some(wire) = b.weight_table(constant) {
+        wire
+    } else {
+        let weight = b.weight(constant, &shape)?;
+        reshaped(b, weight, &[elements], 0, "elements")?
     };
     let table = b.table(Table::Weight { constant, wire }, elements);
     let table = Expression::constant(table);

@@ -76,13 +76,27 @@ impl Builder<'_> {
         expression: Expression,
         what: &'static str,
     ) -> Result<(), PlanError> {
-        let combination = expression.combination();
+        self.quadratic(space, expression, &[], what)
+    }
+
+    /// `linear + sum of products = 0`.
+    pub(super) fn quadratic(
+        &mut self,
+        space: &[usize],
+        linear: Expression,
+        products: &[(i64, [WireId; 2])],
+        what: &'static str,
+    ) -> Result<(), PlanError> {
+        let linear = linear.combination();
         let one = self.one(space.len())?;
         let mut terms: Vec<(i64, &[WireId])> = Vec::new();
-        for (coeff, wire) in &combination.terms {
+        for (coeff, factors) in products {
+            terms.push((*coeff, factors));
+        }
+        for (coeff, wire) in &linear.terms {
             terms.push((*coeff, std::slice::from_ref(wire)));
         }
-        terms.push((combination.constant, std::slice::from_ref(&one)));
+        terms.push((linear.constant, std::slice::from_ref(&one)));
         self.identity(space, &terms, what)
     }
 
