@@ -4,6 +4,7 @@
 
 mod cells;
 pub mod contract;
+pub mod gkr;
 pub mod merge;
 pub mod opening;
 pub mod sumcheck;
