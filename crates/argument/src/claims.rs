@@ -71,6 +71,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// The value that a wire is already claimed to have at a point.
+    pub fn known(&self, wire: WireId, point: &[EF]) -> Option<EF> {
+        let open = self.open.get(&wire)?;
+        let claim = open.iter().find(|(_, at, _)| at == point);
+        claim.map(|(_, _, value)| *value)
+    }
+
     /// Removes the claims on a wire, in order of arrival.
     pub fn take(&mut self, wire: WireId) -> Vec<Claim> {
         let open = self.open.remove(&wire).unwrap_or_default();
@@ -131,6 +138,10 @@ mod tests {
             ledger.add(claim(3, 1, 8)),
             Err(ClaimError::Unequal { wire: WireId(3) })
         );
+        let at = |at: u32| ledger.known(WireId(3), &[EF::from_u32(at)]);
+        assert_eq!(at(2), Some(EF::from_u32(8)));
+        assert_eq!(at(3), None);
+        assert_eq!(ledger.known(WireId(4), &[EF::from_u32(2)]), None);
         assert_eq!(ledger.take(WireId(3)), [claim(3, 1, 7), claim(3, 2, 8)]);
         assert_eq!(ledger.take(WireId(3)), []);
         assert_eq!(ledger.assert_empty(), Ok(()));
