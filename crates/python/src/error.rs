@@ -5,6 +5,8 @@ use thiserror::Error;
 use veridical_executor::ExecutorError;
 use veridical_program::ProgramError;
 use veridical_program::boundary::BoundaryError;
+use veridical_prover::ProveError;
+use veridical_verifier::VerifyError;
 
 /// The Python classes; `veridical.errors` defines them.
 mod raised {
@@ -12,6 +14,7 @@ mod raised {
     pyo3::import_exception!(veridical.errors, InternalError);
     pyo3::import_exception!(veridical.errors, ProgramError);
     pyo3::import_exception!(veridical.errors, ProgramMissingError);
+    pyo3::import_exception!(veridical.errors, ProofError);
 }
 
 /// What may fail beneath the adapter, or in an argument.
@@ -23,6 +26,12 @@ pub(crate) enum CoreError {
     Executor(#[from] ExecutorError),
     #[error(transparent)]
     Boundary(#[from] BoundaryError),
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    #[error("{}: {0}", .0.name())]
+    Verify(#[from] VerifyError),
+    #[error("no threads: {reason}")]
+    ThreadPool { reason: String },
     #[error(transparent)]
     Argument(#[from] ArgumentError),
     #[error("cannot read the file: {source}")]
@@ -73,6 +82,10 @@ pub(crate) enum ArgumentError {
     Salt { actual: usize },
     #[error("there is no const {id}, or this verification key does not hold it")]
     Const { id: usize },
+    #[error("profile {name:?} is none of standard, strong")]
+    Profile { name: String },
+    #[error("statements, inputs and outputs of a proof do not belong together")]
+    Runs,
     #[error("isa {name:?} is none of auto, portable, avx2, avx512")]
     Isa { name: String },
     #[error("the file has {actual} bytes, at most {limit} are read")]
@@ -104,6 +117,9 @@ impl From<CoreError> for PyErr {
             CoreError::Boundary(e) => {
                 raised::InputError::new_err((message, None::<String>, e.name()))
             }
+            CoreError::Prove(e) => prove(message, &e),
+            CoreError::Verify(_) => raised::ProofError::new_err((message, "proof", "tier")),
+            CoreError::ThreadPool { .. } => raised::InternalError::new_err(message),
             CoreError::Argument(e) => argument(message, &e),
             CoreError::File { path, .. } => raised::InputError::new_err((message, path, "file")),
             CoreError::Python(e) => e,
@@ -120,6 +136,24 @@ fn argument(message: String, error: &ArgumentError) -> PyErr {
             raised::InputError::new_err((message, path.clone(), "file"))
         }
         _ => raised::InputError::new_err((message, None::<String>, "argument")),
+    }
+}
+
+fn prove(message: String, error: &ProveError) -> PyErr {
+    match error {
+        ProveError::Executor(e) => executor(message, e),
+        ProveError::MissingConstant { .. } => {
+            raised::ProgramMissingError::new_err((message, None::<String>, "program"))
+        }
+        ProveError::Plan(_)
+        | ProveError::Leaves(_)
+        | ProveError::Variables(_)
+        | ProveError::OtherModel
+        | ProveError::Runs { .. }
+        | ProveError::TooLarge { .. } => {
+            raised::InputError::new_err((message, None::<String>, "proof"))
+        }
+        _ => raised::InternalError::new_err(message),
     }
 }
 

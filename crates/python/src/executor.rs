@@ -123,6 +123,16 @@ impl Executor {
 }
 
 impl Executor {
+    /// The program that is executed.
+    pub(crate) const fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The engine itself.
+    pub(crate) const fn engine(&self) -> &veridical_executor::Executor {
+        &self.inner
+    }
+
     fn run_values(
         &self,
         py: Python<'_>,
@@ -154,8 +164,11 @@ fn features() -> Vec<&'static str> {
     let known = [
         ("sse4.2", std::arch::is_x86_feature_detected!("sse4.2")),
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
         ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
         ("avx512bw", std::arch::is_x86_feature_detected!("avx512bw")),
+        ("avx512cd", std::arch::is_x86_feature_detected!("avx512cd")),
         ("avx512dq", std::arch::is_x86_feature_detected!("avx512dq")),
         ("avx512vl", std::arch::is_x86_feature_detected!("avx512vl")),
         (

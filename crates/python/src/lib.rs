@@ -6,12 +6,14 @@
 //! | `error`    | one conversion from every Rust error to the Python tree    |
 //! | `executor` | class `Executor`, instruction sets                         |
 //! | `program`  | class `Program`                                            |
+//! | `proof`    | weight commitments, proofs                                 |
 //! | `trace`    | class `Trace`                                              |
 
 mod arrays;
 mod error;
 mod executor;
 mod program;
+mod proof;
 mod trace;
 
 use pyo3::prelude::*;
@@ -22,6 +24,8 @@ mod _core {
     use super::executor::{Executor, available_isas, cpu_features};
     #[pymodule_export]
     use super::program::Program;
+    #[pymodule_export]
+    use super::proof::{WeightCommitment, proof_costs, prove, verify_proof};
     #[pymodule_export]
     use super::trace::Trace;
 

@@ -246,7 +246,7 @@ impl Program {
 }
 
 /// Copies the elements of an array of int32.
-fn integers(
+pub(crate) fn integers(
     array: &Bound<'_, PyUntypedArray>,
     expected: Expected<'_>,
 ) -> Result<Vec<i32>, CoreError> {

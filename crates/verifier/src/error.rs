@@ -3,8 +3,9 @@
 use thiserror::Error;
 use veridical_argument::claims::ClaimError;
 use veridical_argument::leaves::LeavesError;
-use veridical_argument::pcs::PcsError;
+use veridical_argument::pcs::{PcsError, VariablesError};
 use veridical_argument::plan::{PlanError, Role};
+use veridical_argument::soundness::TooWeak;
 use veridical_argument::stream::StreamError;
 use veridical_argument::transcript::TranscriptError;
 
@@ -174,6 +175,12 @@ pub enum VerifyError {
     /// Two values are claimed at one point, or a claim is left (8.1).
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// A proof of so many lookups and claims does not reach the bits of its profile (13).
+    #[error(transparent)]
+    TooWeak(#[from] TooWeak),
+    /// A stack has a size for which no schedule exists (11).
+    #[error(transparent)]
+    Variables(VariablesError),
     /// The claims on a stack are not claims on its opened value (9.3).
     #[error("the stack of {stack} does not have the claimed values")]
     StackClaim {
@@ -221,6 +228,8 @@ impl VerifyError {
             Self::RowIndex { .. } => "RowIndex",
             Self::Claim(ClaimError::Unequal { .. }) => "UnequalClaims",
             Self::Claim(ClaimError::Left { .. }) => "ClaimLeft",
+            Self::TooWeak(_) => "TooWeak",
+            Self::Variables(_) => "StackSize",
             Self::StackClaim { .. } => "StackClaim",
             Self::Opening { error, .. } => match error {
                 PcsError::Stream(error) => stream(error),

@@ -44,6 +44,9 @@ pub use session::Counts;
 use session::Session;
 use veridical_argument::plan::Plan;
 use veridical_argument::profile::PROTOCOL;
+use veridical_argument::soundness::Description;
+use veridical_argument::soundness::bound::Bits;
+use veridical_argument::soundness::opening::Gap;
 use veridical_argument::statement::Statement;
 use veridical_argument::transcript::VerifierTranscript;
 use veridical_program::Program;
@@ -63,6 +66,8 @@ pub struct Request<'a> {
 pub struct Verdict {
     /// What was checked.
     pub counts: Counts,
+    /// Bits of soundness: the union bound over every step of such a proof, at least the profile's.
+    pub soundness: Bits,
 }
 
 /// Verifies a proof that the outputs of every run of a batch are the program's.
@@ -90,6 +95,12 @@ pub fn verify_plan(
     let mut transcript = VerifierTranscript::new(PROTOCOL, proof);
     request.statement.absorb(&mut transcript);
     let (mut session, stacks) = Session::new(plan, request, transcript)?;
+    let profile = request.statement.profile;
+    let description = Description::of_plan(plan, request.program.graph(), profile)?;
+    let soundness = description
+        .report(Gap::of(profile))
+        .map_err(VerifyError::Variables)?
+        .enforce(profile)?;
     let root = session.receive_witness_root()?;
     lookup::verify(&mut session)?;
     zero_check::verify(&mut session)?;
@@ -97,5 +108,5 @@ pub fn verify_plan(
     reductions::verify(&mut session)?;
     opening::verify(&mut session, &stacks, &root)?;
     let counts = session.finish(proof.len())?;
-    Ok(Verdict { counts })
+    Ok(Verdict { counts, soundness })
 }

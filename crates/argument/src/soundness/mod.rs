@@ -11,6 +11,7 @@
 
 pub mod bound;
 pub mod opening;
+mod plan;
 
 use thiserror::Error;
 

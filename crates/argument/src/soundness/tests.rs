@@ -197,3 +197,24 @@ fn grinding_and_queries_are_what_the_schedule_says() {
         assert!(sum(&weaker).bits() < Bits(10_000));
     }
 }
+
+#[test]
+fn figures_of_the_specification() {
+    for (weights, witness, union, round, strong) in [
+        (10, 10, 1054, 1064, 1290),
+        (18, 14, 1041, 1063, 1290),
+        (18, 18, 1040, 1063, 1289),
+        (22, 20, 1035, 1060, 1288),
+        (25, 24, 1030, 1060, 1286),
+        (27, 27, 1021, 1060, 1285),
+    ] {
+        let report = |profile, gap| large(profile, weights, witness, 100).report(gap).unwrap();
+        let standard = report(Profile::STANDARD, Gap::Bchks25);
+        assert_eq!(standard.union().0 / 10, union);
+        assert_eq!(standard.weakest_round().0 / 10, round);
+        let newer = report(Profile::STRONG, Gap::Dkt26);
+        assert!(newer.union().0 / 10 == strong, "{}", newer.union());
+        let older = report(Profile::STRONG, Gap::Bchks25).union();
+        assert!(older > Bits(12_100), "{older}");
+    }
+}
