@@ -110,7 +110,6 @@ impl Schedule {
         let mut phases = Vec::new();
         let mut rest = variables;
         let mut rate = first_rate(stack, variables);
-        let step = if variables <= 16 { 3 } else { 2 };
         for fold in folds(variables) {
             let queries = queries(term_bits - work, rate);
             phases.push(Phase {
@@ -123,7 +122,7 @@ impl Schedule {
                 query_work: query_work(term_bits, rate, queries),
             });
             rest -= fold;
-            rate = (rate + step).min(MAX_LOG_INV_RATE);
+            rate = next_rate(variables, phases.len(), rate);
         }
         Ok(Self {
             variables,
@@ -144,6 +143,17 @@ fn first_rate(stack: Stack, variables: usize) -> usize {
         (Stack::Witness, ..=20) | (Stack::Weights, _) => 2,
         (Stack::Witness, _) => 1,
     }
+}
+
+/// Rate of the codeword after `done` others. It falls fast while codewords are short; of a large
+/// stack, the second codeword is what an opening spends its time on.
+fn next_rate(variables: usize, done: usize, rate: usize) -> usize {
+    let next = match (variables, done) {
+        (..=16, _) => rate + 3,
+        (21.., 1) => 3,
+        _ => rate + 2,
+    };
+    next.min(MAX_LOG_INV_RATE)
 }
 
 /// Largest grinding of a step: cheap for small stacks, and enough for what the folds need.

@@ -191,6 +191,74 @@ fn bits_of_openings_agree_with_those_of_the_scheme() {
     }
 }
 
+/// `(fold, rate, queries, work before them)` of every codeword.
+type Rows<'a> = &'a [(usize, usize, usize, usize)];
+
+#[test]
+fn schedules_are_part_of_the_format() {
+    let expected: [(Profile, Stack, usize, Rows); 6] = [
+        (Profile::STANDARD, Stack::Witness, 10, &[(4, 4, 50, 10)]),
+        (
+            Profile::STANDARD,
+            Stack::Witness,
+            16,
+            &[(5, 3, 66, 12), (5, 6, 33, 10)],
+        ),
+        (
+            Profile::STANDARD,
+            Stack::Weights,
+            16,
+            &[(5, 4, 49, 12), (5, 6, 33, 10)],
+        ),
+        (
+            Profile::STANDARD,
+            Stack::Witness,
+            20,
+            &[(6, 2, 99, 14), (4, 4, 48, 14), (4, 6, 32, 13)],
+        ),
+        (
+            Profile::STANDARD,
+            Stack::Weights,
+            25,
+            &[
+                (7, 2, 97, 16),
+                (4, 3, 63, 16),
+                (4, 5, 38, 14),
+                (4, 6, 31, 16),
+            ],
+        ),
+        (
+            Profile::STRONG,
+            Stack::Witness,
+            20,
+            &[(6, 2, 123, 20), (4, 4, 60, 19), (4, 6, 39, 20)],
+        ),
+    ];
+    for (profile, stack, variables, rows) in expected {
+        let schedule = Schedule::new(profile, stack, variables).unwrap();
+        let found: Vec<_> = schedule
+            .phases
+            .iter()
+            .map(|phase| {
+                (
+                    phase.fold,
+                    phase.log_inv_rate,
+                    phase.queries,
+                    phase.query_work,
+                )
+            })
+            .collect();
+        assert_eq!(found, rows, "{} {stack:?} {variables}", profile.name);
+    }
+    let strong = Schedule::new(Profile::STRONG, Stack::Witness, 20).unwrap();
+    let folds: Vec<_> = strong
+        .phases
+        .iter()
+        .map(|p| (p.fold_work, p.samples))
+        .collect();
+    assert_eq!(folds, [(15, 2), (13, 2), (13, 2)]);
+}
+
 #[test]
 fn a_schedule_that_differs_from_the_scheme_s_is_named() {
     let mut schedule = Schedule::new(Profile::STANDARD, Stack::Witness, 16).unwrap();
