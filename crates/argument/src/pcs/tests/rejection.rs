@@ -1,13 +1,18 @@
 //! Openings that a verifier refuses: by name, and without a panic.
 
 use std::panic::catch_unwind;
+use std::sync::OnceLock;
 
 use p3_field::PrimeField32;
 use proptest::prelude::*;
 
 use super::*;
 
+/// Variables of a stack with one codeword.
 const SIZE: usize = 10;
+
+/// Variables of a stack with two.
+const LARGER: usize = 12;
 
 fn honest() -> Proof {
     prove(Profile::STANDARD, Stack::Witness, SIZE)
@@ -15,8 +20,11 @@ fn honest() -> Proof {
 
 /// The verifier's answer to changed bytes; a panic, caught inside or not, is a failure of the test.
 fn refused(bytes: &[u8], value: EF) -> PcsError {
-    let outcome =
-        catch_unwind(|| check(Profile::STANDARD, Stack::Witness, SIZE, bytes, value)).unwrap();
+    refused_as(Profile::STANDARD, SIZE, bytes, value)
+}
+
+fn refused_as(profile: Profile, variables: usize, bytes: &[u8], value: EF) -> PcsError {
+    let outcome = catch_unwind(|| check(profile, Stack::Witness, variables, bytes, value)).unwrap();
     let error = outcome.unwrap_err();
     assert_ne!(error, PcsError::Panicked);
     error
@@ -31,6 +39,22 @@ fn every_byte_matters() {
         match refused(&bytes, proof.value) {
             PcsError::Stream(_) | PcsError::Refused { .. } => {}
             other => panic!("byte {position}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn bytes_of_every_message_matter() {
+    // Two codewords; with grinding before the folds, too. Rows are most of the bytes: a sample.
+    for (profile, step) in [(Profile::STANDARD, 7), (Profile::STRONG, 23)] {
+        let proof = prove(profile, Stack::Witness, LARGER);
+        for position in (0..proof.bytes.len()).step_by(step) {
+            let mut bytes = proof.bytes.clone();
+            bytes[position] ^= 1 << (position % 8);
+            match refused_as(profile, LARGER, &bytes, proof.value) {
+                PcsError::Stream(_) | PcsError::Refused { .. } => {}
+                other => panic!("byte {position}: {other}"),
+            }
         }
     }
 }
@@ -232,6 +256,27 @@ proptest! {
     #[test]
     fn random_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..20_000)) {
         let error = refused(&bytes, EF::ONE);
+        let is_refused = matches!(error, PcsError::Stream(_) | PcsError::Refused { .. });
+        prop_assert!(is_refused);
+    }
+
+    #[test]
+    fn changed_openings_are_refused(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in any::<prop::sample::Index>(),
+        insert in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        static PROOF: OnceLock<Proof> = OnceLock::new();
+        let proof = PROOF.get_or_init(|| prove(Profile::STANDARD, Stack::Witness, LARGER));
+        let mut bytes = proof.bytes.clone();
+        for (index, byte) in &changes {
+            let at = index.index(bytes.len());
+            bytes[at] = *byte;
+        }
+        let at = cut.index(bytes.len());
+        bytes.splice(at..at, insert.iter().copied());
+        prop_assume!(bytes != proof.bytes);
+        let error = refused_as(Profile::STANDARD, LARGER, &bytes, proof.value);
         let is_refused = matches!(error, PcsError::Stream(_) | PcsError::Refused { .. });
         prop_assert!(is_refused);
     }
