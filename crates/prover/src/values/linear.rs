@@ -1,6 +1,6 @@
 //! Integer combinations of wires, evaluated over the runs of a nest.
 
-use std::ops::{AddAssign, Mul};
+use std::ops::{AddAssign, Mul, SubAssign};
 
 use veridical_program::M;
 
@@ -96,30 +96,30 @@ impl<'a> Linear<'a> {
 
     fn accumulate<S>(&self, steps: &[usize], positions: &[usize], skip: usize, sums: &mut [S])
     where
-        S: Copy + From<i32> + From<i64> + AddAssign + Mul<Output = S>,
+        S: Copy + From<i32> + From<i64> + AddAssign + SubAssign + Mul<Output = S>,
     {
         sums.fill(self.constant.into());
         for &(coeff, integers, operand) in &self.terms {
-            let coeff = S::from(coeff);
             let step = steps[operand];
             let start = positions[operand] + skip * step;
-            match step {
-                0 => {
-                    let value = coeff * integers[start].into();
-                    for sum in &mut *sums {
-                        *sum += value;
-                    }
+            let factor = S::from(coeff);
+            if step == 0 {
+                let value = factor * integers[start].into();
+                for sum in &mut *sums {
+                    *sum += value;
                 }
-                1 => {
-                    for (sum, &value) in sums.iter_mut().zip(&integers[start..]) {
-                        *sum += coeff * value.into();
-                    }
+            } else if step > 1 {
+                let integers = integers[start..].iter().step_by(step);
+                for (sum, &value) in sums.iter_mut().zip(integers) {
+                    *sum += factor * value.into();
                 }
-                _ => {
-                    for (sum, &value) in sums.iter_mut().zip(integers[start..].iter().step_by(step))
-                    {
-                        *sum += coeff * value.into();
-                    }
+            } else {
+                let sums = sums.iter_mut().zip(&integers[start..]);
+                // Most coefficients are units, and a product of 64 bits is no single instruction.
+                match coeff {
+                    1 => sums.for_each(|(sum, &value)| *sum += value.into()),
+                    -1 => sums.for_each(|(sum, &value)| *sum -= value.into()),
+                    _ => sums.for_each(|(sum, &value)| *sum += factor * value.into()),
                 }
             }
         }

@@ -186,7 +186,11 @@ impl Lookups<'_> {
                 let columns = columns.map(|(&a, &b)| [(a, first.shift), (b, second.shift)]);
                 if let Some(id) = fixed {
                     if let Some((rows, counts)) = named(id, tables, counts) {
-                        columns.for_each(|columns| rows.count(columns, counts));
+                        if no_second && matches!(rows.second, Second::Zero) {
+                            count_positions(firsts, first.shift, counts);
+                        } else {
+                            columns.for_each(|columns| rows.count(columns, counts));
+                        }
                     }
                 } else {
                     let ids = &mut ids[..len];
@@ -226,6 +230,23 @@ impl Rows<'_> {
         if expected << second_shift == second
             || expected.rem_euclid(P) == divide_by_power(second, second_shift)
         {
+            *count += 1;
+        }
+    }
+}
+
+/// Counts the positions `values / 2^shift` that exist: all that a table of one column asks for.
+fn count_positions(values: &[i64], shift: u32, counts: &mut [u32]) {
+    let dropped = (1_i64 << shift) - 1;
+    for &value in values {
+        // Negative quotients become positions far beyond the table.
+        let position = usize::try_from(value >> shift).unwrap_or(usize::MAX);
+        let position = if value & dropped == 0 && position < counts.len() {
+            position
+        } else {
+            usize::try_from(divide_by_power(value, shift)).unwrap_or(usize::MAX)
+        };
+        if let Some(count) = counts.get_mut(position) {
             *count += 1;
         }
     }

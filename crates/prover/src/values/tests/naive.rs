@@ -1,5 +1,7 @@
 //! Definitions of wires as the specification says them, one cell at a time, without any concern for speed.
 
+use std::collections::BTreeMap;
+
 use veridical_argument::formulas::pairs::for_each;
 use veridical_argument::plan::{
     Combination, Definition, Factor, Fill, Labels, Plan, Scaled, Table, WideLimb, WidePart, WireId,
@@ -207,9 +209,9 @@ impl Naive<'_> {
             .collect()
         };
         let mut cells = vec![0; shape.iter().product()];
-        let places: Vec<Vec<usize>> = indices(shape)
-            .iter()
-            .map(|index| flat_bits(index, shape))
+        let places = indices(shape).into_iter().enumerate();
+        let places: BTreeMap<Vec<usize>, usize> = places
+            .map(|(cell, index)| (flat_bits(&index, shape), cell))
             .collect();
         for (flat, index) in indices(&from).iter().enumerate() {
             let operand = flat_bits(index, &from);
@@ -217,8 +219,7 @@ impl Naive<'_> {
             for (variable, &bit) in bits.iter().enumerate() {
                 point[bit] = operand[variable];
             }
-            let cell = places.iter().position(|place| *place == point).unwrap();
-            cells[cell] = self.done[of.0][flat];
+            cells[places[&point]] = self.done[of.0][flat];
         }
         cells
     }
@@ -420,9 +421,20 @@ impl Naive<'_> {
 
 /// The indices of the group of a space that `index` lies in, in row-major order.
 fn group(space: &[usize], axes: &[usize], index: &[usize]) -> Vec<Vec<usize>> {
-    let inside =
-        |at: &Vec<usize>| (0..at.len()).all(|axis| axes.contains(&axis) || at[axis] == index[axis]);
-    indices(space).into_iter().filter(inside).collect()
+    let start = index.iter().enumerate();
+    let start = start.map(|(axis, &i)| if axes.contains(&axis) { 0 } else { i });
+    axes.iter()
+        .fold(vec![start.collect()], |group: Vec<Vec<usize>>, &axis| {
+            let moved = |at: &Vec<usize>, i| {
+                let mut at = at.clone();
+                at[axis] = i;
+                at
+            };
+            group
+                .iter()
+                .flat_map(|at| (0..space[axis]).map(move |i| moved(at, i)))
+                .collect()
+        })
 }
 
 fn quotient(num: i128, den: i128) -> i128 {
