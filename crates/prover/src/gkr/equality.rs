@@ -74,9 +74,37 @@ impl Weights<'_> {
         EF::ONE - chi(used, self.point)
     }
 
-    /// Sums of `eq` times values, chunk by chunk: `of` gives those of a chunk from the weights of its
-    /// vectors, `turn` is the order of the cells in them.
-    pub(super) fn sums<I: IndexedParallelIterator, const N: usize>(
+    /// Sums of `eq` times values over `vectors` vectors: `of` gives those of a chunk from the number
+    /// of its first vector and the weights; `turn` is the order of the cells.
+    pub(super) fn sums<const N: usize>(
+        &self,
+        vectors: usize,
+        turn: usize,
+        of: impl Fn(usize, &[V]) -> [V; N] + Sync,
+    ) -> [EF; N] {
+        let size = self.chunk();
+        if vectors <= size {
+            return self.sum_of_one(turn, |weights| of(0, &weights[..vectors]));
+        }
+        let chunks = (0..vectors.div_ceil(size)).into_par_iter();
+        self.sums_of(chunks, turn, |number, weights| {
+            let start = number * size;
+            of(start, &weights[..size.min(vectors - start)])
+        })
+    }
+
+    /// As [`Weights::sums`] for one chunk.
+    pub(super) fn sum_of_one<const N: usize>(
+        &self,
+        turn: usize,
+        of: impl FnOnce(&[V]) -> [V; N],
+    ) -> [EF; N] {
+        let weight = self.chunks.first().copied().unwrap_or_default();
+        self.total(&of(&self.vectors), turn).map(|sum| sum * weight)
+    }
+
+    /// As [`Weights::sums`] over given chunks.
+    pub(super) fn sums_of<I: IndexedParallelIterator, const N: usize>(
         &self,
         chunks: I,
         turn: usize,
@@ -87,7 +115,7 @@ impl Weights<'_> {
     {
         let one = |(number, chunk): (usize, I::Item)| {
             let weight = spread(self.chunks.get(number).copied().unwrap_or_default());
-            of(chunk, &self.vectors).map(|sum| mul(sum, weight))
+            of(chunk, &self.vectors).map(|sum| mul(&sum, &weight))
         };
         let add = |mut left: [V; N], right: [V; N]| {
             for (left, right) in left.iter_mut().zip(right) {
@@ -96,9 +124,14 @@ impl Weights<'_> {
             left
         };
         let sums = chunks.enumerate().map(one).reduce(|| [V::ZERO; N], add);
+        self.total(&sums, turn)
+    }
+
+    /// Sums over the lanes.
+    fn total<const N: usize>(&self, sums: &[V; N], turn: usize) -> [EF; N] {
         let by_cell: Vec<EF> = cells(turn)
             .map(|cell| self.cells.get(cell).copied().unwrap_or_default())
             .collect();
-        sums.map(|sum| weigh(&sum, &by_cell))
+        sums.each_ref().map(|sum| weigh(sum, &by_cell))
     }
 }

@@ -79,8 +79,8 @@ pub(super) fn split_base(first: P, second: P, turn: usize) -> (P, P) {
 
 /// [`split_base`] of extension elements.
 #[inline(always)]
-pub(super) fn split(first: V, second: V, turn: usize) -> (V, V) {
-    let (a, b) = (coordinates(&first), coordinates(&second));
+pub(super) fn split(first: &V, second: &V, turn: usize) -> (V, V) {
+    let (a, b) = (coordinates(first), coordinates(second));
     let pairs: [(P, P); 5] = core::array::from_fn(|i| split_base(a[i], b[i], turn));
     (
         vector(pairs.map(|pair| pair.0)),
@@ -93,9 +93,9 @@ pub(super) fn split(first: V, second: V, turn: usize) -> (V, V) {
 /// `x^5 = 1 - x^2`, so coordinate `i` of the product is the product of the first factor and a row
 /// whose entries are sums of coordinates of the second.
 #[inline(always)]
-pub(super) fn mul(a: V, b: V) -> V {
-    let a = coordinates(&a);
-    let [b0, b1, b2, b3, b4] = *coordinates(&b);
+pub(super) fn mul(a: &V, b: &V) -> V {
+    let a = coordinates(a);
+    let [b0, b1, b2, b3, b4] = *coordinates(b);
     let b14 = b1 - b4;
     let b03 = b0 - b3;
     let b42 = b4 - b2;

@@ -11,84 +11,145 @@ use rayon::prelude::*;
 use veridical_argument::field::EF;
 use veridical_argument::multilinear::eq_table;
 
-use super::equality::{Equality, Weights};
+use super::equality::Equality;
 use super::lanes::{LANE_BITS, V, mul, next_turn, split, spread};
+use super::leaves::LeafTable;
 use super::rounds::{Quadratic, Rounds};
-use super::tree::{Narrow, Quad, Wide, unpack};
+use super::tree::{Narrow, Quad, UNUSED, UNUSED_VECTORS, Wide, numerator, sum, unpack, zero_quads};
 
 /// Space for the tables of the rounds, kept from layer to layer.
-#[derive(Debug, Default)]
-pub(super) struct Workspace {
-    front: Vec<Quad<V>>,
-    back: Vec<Quad<V>>,
-}
-
-/// Quads `(m0, d0, n1, d1)` under a running sumcheck.
 #[derive(Debug)]
-struct Table<'w> {
-    quads: &'w [Quad<V>],
-    unused: Quad<V>,
+pub(super) struct Workspace {
+    front: Vec<V>,
+    back: Vec<V>,
+}
+
+impl Workspace {
+    /// For layers of at most this many quads.
+    pub(super) fn new(quads: usize) -> Self {
+        Self {
+            front: zero_quads(quads.div_ceil(2)),
+            back: zero_quads(quads.div_ceil(4)),
+        }
+    }
+}
+
+/// The cells of neighbouring quads with `x_0 = 0`, and those with `x_0 = 1` less these.
+#[inline(always)]
+pub(super) fn line(first: &Quad<V>, second: &Quad<V>, turn: usize) -> (Quad<V>, Quad<V>) {
+    let (a, e) = split(&first[0], &second[0], turn);
+    let (b, f) = split(&first[1], &second[1], turn);
+    let (c, g) = split(&first[2], &second[2], turn);
+    let (d, h) = split(&first[3], &second[3], turn);
+    ([a, b, c, d], [e - a, f - b, g - c, h - d])
+}
+
+/// Binds the variable of a line.
+#[inline(always)]
+fn bind(into: &mut Quad<V>, (low, step): &(Quad<V>, Quad<V>), challenge: &V) {
+    into[0] = low[0] + mul(&step[0], challenge);
+    into[1] = low[1] + mul(&step[1], challenge);
+    into[2] = low[2] + mul(&step[2], challenge);
+    into[3] = low[3] + mul(&step[3], challenge);
+}
+
+/// A layer of vectors under the sumcheck.
+pub(super) trait Layer: Sync {
+    /// Variables of the pairs of slots, more than [`LANE_BITS`].
+    fn variables(&self) -> usize;
+
+    /// Number of used quads.
+    fn used(&self) -> usize;
+
+    /// Order of the cells.
+    fn turn(&self) -> usize;
+
+    /// Over the pairs of quads from `pair` on, one for each weight, the sum of the weight times
+    /// the coefficient of `X^2` of the summand.
+    fn leading(&self, pair: usize, weights: &[V], lambda: &V) -> V;
+
+    /// Binds the lowest variable of the pairs from `pair` on; quads `m0, d0, n1, d1`.
+    fn bind(&self, pair: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF);
+}
+
+impl Layer for Wide {
+    fn variables(&self) -> usize {
+        self.variables
+    }
+
+    fn used(&self) -> usize {
+        self.quads().len()
+    }
+
+    fn turn(&self) -> usize {
+        self.turn
+    }
+
+    fn leading(&self, pair: usize, weights: &[V], lambda: &V) -> V {
+        leading(&self.quads()[2 * pair..], weights, self.turn, lambda)
+    }
+
+    fn bind(&self, pair: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF) {
+        bind_first(
+            &self.quads()[2 * pair..],
+            into,
+            self.turn,
+            challenge,
+            lambda,
+        );
+    }
+}
+
+/// [`Layer::leading`] over these quads.
+pub(super) fn leading(quads: &[Quad<V>], weights: &[V], turn: usize, lambda: &V) -> V {
+    let mut total = V::ZERO;
+    for (pair, weight) in quads.chunks(2).zip(weights) {
+        let second = pair.get(1).unwrap_or(&UNUSED_VECTORS);
+        let (_, mut step) = line(&pair[0], second, turn);
+        step[0] += mul(&step[1], lambda);
+        total += mul(&numerator(&step), weight);
+    }
+    total
+}
+
+/// [`Layer::bind`] over these quads.
+pub(super) fn bind_first(
+    quads: &[Quad<V>],
+    into: &mut [Quad<V>],
     turn: usize,
+    challenge: EF,
+    lambda: EF,
+) {
+    let (challenge, lambda) = (spread(challenge), spread(lambda));
+    for (into, pair) in into.iter_mut().zip(quads.chunks(2)) {
+        let second = pair.get(1).unwrap_or(&UNUSED_VECTORS);
+        bind(into, &line(&pair[0], second, turn), &challenge);
+        into[0] += mul(&into[1], &lambda);
+    }
+}
+
+/// A table of quads `m0, d0, n1, d1` after some rounds.
+#[derive(Debug, Clone, Copy)]
+struct Stage {
     variables: usize,
+    turn: usize,
+    quads: usize,
 }
 
-/// `m0 d1 + n1 d0`.
-#[inline(always)]
-fn value(quad: &Quad<V>) -> V {
-    mul(quad.n0, quad.d1) + mul(quad.n1, quad.d0)
-}
-
-/// The quads with `x_0 = 0`, and those with `x_0 = 1`.
-#[inline(always)]
-fn split_quads(first: &Quad<V>, second: &Quad<V>, turn: usize) -> (Quad<V>, Quad<V>) {
-    let (n0, m0) = split(first.n0, second.n0, turn);
-    let (d0, e0) = split(first.d0, second.d0, turn);
-    let (n1, m1) = split(first.n1, second.n1, turn);
-    let (d1, e1) = split(first.d1, second.d1, turn);
-    (
-        Quad { n0, d0, n1, d1 },
-        Quad {
-            n0: m0,
-            d0: e0,
-            n1: m1,
-            d1: e1,
-        },
-    )
-}
-
-#[inline(always)]
-fn difference(low: &Quad<V>, high: &Quad<V>) -> Quad<V> {
-    Quad {
-        n0: high.n0 - low.n0,
-        d0: high.d0 - low.d0,
-        n1: high.n1 - low.n1,
-        d1: high.d1 - low.d1,
-    }
-}
-
-/// `low + step * challenge`.
-#[inline(always)]
-fn bind(low: &Quad<V>, step: &Quad<V>, challenge: V) -> Quad<V> {
-    Quad {
-        n0: low.n0 + mul(step.n0, challenge),
-        d0: low.d0 + mul(step.d0, challenge),
-        n1: low.n1 + mul(step.n1, challenge),
-        d1: low.d1 + mul(step.d1, challenge),
-    }
-}
-
-impl Table<'_> {
-    #[inline(always)]
-    fn bound(&self, index: usize, challenge: V) -> Quad<V> {
-        let at = |index: usize| self.quads.get(index).unwrap_or(&self.unused);
-        let (low, high) = split_quads(at(2 * index), at(2 * index + 1), self.turn);
-        bind(&low, &difference(&low, &high), challenge)
+impl Stage {
+    /// The table after another round.
+    fn next(self) -> Self {
+        Self {
+            variables: self.variables - 1,
+            turn: next_turn(self.turn),
+            quads: self.quads.div_ceil(2),
+        }
     }
 }
 
 /// Runs the sumcheck over a layer of vectors; the quad at the new point.
 pub(super) fn prove_wide(
-    layer: &Wide,
+    layer: &impl Layer,
     point: &[EF],
     lambda: EF,
     at_zero: EF,
@@ -96,97 +157,81 @@ pub(super) fn prove_wide(
     space: &mut Workspace,
 ) -> Quad<EF> {
     let equality = Equality::new(point);
-    let leading = first_leading(layer, &equality.weights(layer.variables - 1), lambda);
+    let weights = equality.weights(layer.variables() - 1);
+    let pairs = layer.used().div_ceil(2);
+    let factor = spread(lambda);
+    let [leading] = weights.sums(pairs, next_turn(layer.turn()), |pair, weights| {
+        [layer.leading(pair, weights, &factor)]
+    });
     let challenge = rounds.play(Quadratic { at_zero, leading });
-    let (factor, bound) = (spread(lambda), spread(challenge));
-    let unused = Quad {
-        n0: factor,
-        ..Quad::UNUSED
-    };
-    // (n0 + lambda d0) at the challenge, the product with lambda last: one product less.
-    let first = |index: usize| {
-        let (first, second) = layer.neighbours(index);
-        let (low, high) = split_quads(&first, &second, layer.turn);
-        let mut quad = bind(&low, &difference(&low, &high), bound);
-        quad.n0 += mul(quad.d0, factor);
-        quad
-    };
-    let quads = layer.quads.len().div_ceil(2);
-    let (mut variables, mut turn) = (layer.variables - 1, next_turn(layer.turn));
+
+    let unused = [factor, V::ONE, V::ZERO, V::ONE];
+    let mut stage = Stage {
+        variables: layer.variables(),
+        turn: layer.turn(),
+        quads: layer.used(),
+    }
+    .next();
     let Workspace { front, back } = space;
-    let mut sums = fill(front, quads, variables, turn, lambda, &equality, first);
-    while let Some(q) = sums {
-        let challenge = spread(rounds.play(q));
-        let table = Table {
-            quads: front,
-            unused,
-            turn,
-            variables,
-        };
-        let next = |index: usize| table.bound(index, challenge);
-        let quads = table.quads.len().div_ceil(2);
-        (variables, turn) = (table.variables - 1, next_turn(turn));
-        sums = fill(back, quads, variables, turn, lambda, &equality, next);
+    if front.len() < back.len() {
         std::mem::swap(front, back);
     }
-    let last = front.first().copied().unwrap_or(unused);
-    finish(unpack(&last, turn), point, lambda, rounds)
+    let first = |start: usize, into: &mut [Quad<V>]| layer.bind(start, into, challenge, lambda);
+    let mut sums = fill(front, stage, &unused, lambda, &equality, first);
+    while let Some(q) = sums {
+        let challenge = spread(rounds.play(q));
+        let quads = &front.as_chunks().0[..stage.quads];
+        let bound = |start: usize, into: &mut [Quad<V>]| {
+            for (into, pair) in into.iter_mut().zip(quads[2 * start..].chunks(2)) {
+                let second = pair.get(1).unwrap_or(&unused);
+                bind(into, &line(&pair[0], second, stage.turn), &challenge);
+            }
+        };
+        let next = stage.next();
+        sums = fill(back, next, &unused, lambda, &equality, bound);
+        stage = next;
+        std::mem::swap(front, back);
+    }
+    let last = front.as_chunks().0.first().unwrap_or(&unused);
+    finish(unpack(last, stage.turn), point, lambda, rounds)
 }
 
-/// The leading coefficient of the first round.
-fn first_leading(layer: &Wide, weights: &Weights<'_>, lambda: EF) -> EF {
-    let factor = spread(lambda);
-    let pairs = layer.quads.len().div_ceil(2);
-    let chunk = weights.chunk();
-    let chunks = (0..pairs.div_ceil(chunk)).into_par_iter();
-    let [sum] = weights.sums(chunks, next_turn(layer.turn), |number, weights| {
-        let mut sum = V::ZERO;
-        for (index, &weight) in (number * chunk..pairs).zip(weights) {
-            let (first, second) = layer.neighbours(index);
-            let (low, high) = split_quads(&first, &second, layer.turn);
-            let mut step = difference(&low, &high);
-            step.n0 += mul(step.d0, factor);
-            sum += mul(value(&step), weight);
-        }
-        [sum]
-    });
-    sum
-}
-
-/// Computes the table after a round, and the sums of the next if its variable is none of a lane.
+/// Computes a table, and the sums of its round if the variable of the round is none of a lane.
 fn fill(
-    into: &mut Vec<Quad<V>>,
-    quads: usize,
-    variables: usize,
-    turn: usize,
+    into: &mut [V],
+    stage: Stage,
+    unused: &Quad<V>,
     lambda: EF,
     equality: &Equality<'_>,
-    of: impl Fn(usize) -> Quad<V> + Sync,
+    compute: impl Fn(usize, &mut [Quad<V>]) + Sync,
 ) -> Option<Quadratic> {
-    if variables == LANE_BITS {
-        into.resize(1, Quad::UNUSED);
-        into.iter_mut().for_each(|quad| *quad = of(0));
+    let quads = &mut into.as_chunks_mut().0[..stage.quads];
+    if stage.variables == LANE_BITS {
+        compute(0, quads);
         return None;
     }
-    let weights = equality.weights(variables - 1);
-    let pairs = quads.div_ceil(2);
-    into.resize(2 * pairs, Quad::UNUSED);
+    let weights = equality.weights(stage.variables - 1);
     let size = 2 * weights.chunk();
-    let chunks = into.par_chunks_mut(size).enumerate();
-    let [at_zero, leading] = weights.sums(chunks, next_turn(turn), |(number, chunk), weights| {
+    let chunk = |(number, chunk): (usize, &mut [Quad<V>]), weights: &[V]| {
+        compute(number * size, chunk);
         let mut sums = [V::ZERO; 2];
-        let mut index = number * size;
-        for ([first, second], &weight) in chunk.as_chunks_mut().0.iter_mut().zip(weights) {
-            (*first, *second) = (of(index), of(index + 1));
-            index += 2;
-            let (low, high) = split_quads(first, second, turn);
-            sums[0] += mul(value(&low), weight);
-            sums[1] += mul(value(&difference(&low, &high)), weight);
+        for (pair, weight) in chunk.chunks(2).zip(weights) {
+            let (low, step) = line(&pair[0], pair.get(1).unwrap_or(unused), stage.turn);
+            sums[0] += mul(&numerator(&low), weight);
+            sums[1] += mul(&numerator(&step), weight);
         }
         sums
-    });
+    };
+    let [used, leading] = if quads.len() <= size {
+        weights.sum_of_one(next_turn(stage.turn), |weights| chunk((0, quads), weights))
+    } else {
+        let chunks = quads.par_chunks_mut(size).enumerate();
+        weights.sums_of(chunks, next_turn(stage.turn), |item, weights| {
+            chunk(item, weights)
+        })
+    };
     Some(Quadratic {
-        at_zero: at_zero + weights.behind(pairs) * lambda,
+        at_zero: used + weights.behind(stage.quads.div_ceil(2)) * lambda,
         leading,
     })
 }
@@ -198,50 +243,58 @@ pub(super) fn prove_narrow(
     lambda: EF,
     rounds: &mut Rounds<'_>,
 ) -> Quad<EF> {
-    let mut quads = layer.quads.clone();
-    for quad in &mut quads {
-        quad.n0 += quad.d0 * lambda;
-    }
-    finish(quads, point, lambda, rounds)
+    let folded = layer
+        .iter()
+        .map(|&[n0, d0, n1, d1]| [n0 + d0 * lambda, d0, n1, d1]);
+    finish(folded.collect(), point, lambda, rounds)
 }
 
-/// The rounds over quads `(m0, d0, n1, d1)` in order, until one is left.
+/// The rounds over quads `m0, d0, n1, d1` in order, until one is left.
 fn finish(mut quads: Vec<Quad<EF>>, point: &[EF], lambda: EF, rounds: &mut Rounds<'_>) -> Quad<EF> {
     while quads.len() > 1 {
         let rest = quads.len().trailing_zeros() as usize - 1;
-        let pairs = quads.as_chunks::<2>().0;
         let mut q = Quadratic {
             at_zero: EF::ZERO,
             leading: EF::ZERO,
         };
-        let steps: Vec<(Quad<EF>, Quad<EF>)> = pairs
+        let pairs = quads.as_chunks::<2>().0;
+        let steps: Vec<Quad<EF>> = pairs
             .iter()
-            .map(|[low, high]| {
-                let step = Quad {
-                    n0: high.n0 - low.n0,
-                    d0: high.d0 - low.d0,
-                    n1: high.n1 - low.n1,
-                    d1: high.d1 - low.d1,
-                };
-                (*low, step)
-            })
+            .map(|[low, high]| std::array::from_fn(|i| high[i] - low[i]))
             .collect();
-        for ((low, step), weight) in steps.iter().zip(eq_table(&point[..rest])) {
-            q.at_zero += weight * low.sum().0;
-            q.leading += weight * step.sum().0;
+        for (([low, _], step), weight) in pairs.iter().zip(&steps).zip(eq_table(&point[..rest])) {
+            q.at_zero += weight * sum(low).0;
+            q.leading += weight * sum(step).0;
         }
         let challenge = rounds.play(q);
-        quads = steps
-            .iter()
-            .map(|(low, step)| Quad {
-                n0: low.n0 + step.n0 * challenge,
-                d0: low.d0 + step.d0 * challenge,
-                n1: low.n1 + step.n1 * challenge,
-                d1: low.d1 + step.d1 * challenge,
-            })
-            .collect();
+        let bound = pairs.iter().zip(&steps).map(|([low, _], step)| {
+            let bound = |i: usize| low[i] + step[i] * challenge;
+            std::array::from_fn(bound)
+        });
+        quads = bound.collect();
     }
-    let mut last = quads.first().copied().unwrap_or(Quad::UNUSED);
-    last.n0 -= last.d0 * lambda;
-    last
+    let [m0, d0, n1, d1] = quads.first().copied().unwrap_or(UNUSED);
+    [m0 - d0 * lambda, d0, n1, d1]
+}
+
+impl Layer for LeafTable {
+    fn variables(&self) -> usize {
+        self.variables - 1
+    }
+
+    fn used(&self) -> usize {
+        self.quads()
+    }
+
+    fn turn(&self) -> usize {
+        Self::TURN
+    }
+
+    fn leading(&self, pair: usize, weights: &[V], lambda: &V) -> V {
+        self.first_leading(pair, weights, lambda)
+    }
+
+    fn bind(&self, pair: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF) {
+        self.first_bind(pair, into, challenge, lambda);
+    }
 }

@@ -7,6 +7,7 @@
 //! | `columns`  | expressions of sites as columns of base elements                     |
 //! | `equality` | sums weighted by `eq`                                                |
 //! | `evaluations` | evaluations at the last point                                  |
+//! | `kernels` | passes over leaves that are computed from columns |
 //! | `lanes`    | vectors of extension elements and the order of cells in them         |
 //! | `layer`    | the sumcheck of a layer                                              |
 //! | `leaves`   | numerators and denominators of the leaves                            |
@@ -17,6 +18,7 @@ mod columns;
 mod equality;
 mod error;
 mod evaluations;
+mod kernels;
 mod lanes;
 mod layer;
 mod leaves;
@@ -39,9 +41,9 @@ use veridical_program::{ConstData, Program};
 use crate::values::{Integers, Values};
 use lanes::LANE_BITS;
 use layer::{Workspace, prove_narrow, prove_wide};
-use leaves::{LEAF_TURN, LeafTable};
+use leaves::LeafTable;
 use rounds::Rounds;
-use tree::{Quad, Tree, Wide};
+use tree::{Quad, Tree, UNUSED, sum};
 
 /// What the prover knows.
 pub trait Witness: Sync {
@@ -98,24 +100,19 @@ fn prove_sums(
         return Err(GkrError::ZeroChallenge);
     };
     let table = LeafTable::new(plan, witness, leaves, alpha, beta)?;
-    prove_table(table, transcript)
+    prove_table(&table, transcript)
 }
 
 /// Proves that the fractions of a table cancel.
-fn prove_table(table: LeafTable, transcript: &mut ProverTranscript) -> Result<Vec<EF>, GkrError> {
-    let mut tree = if table.variables > LANE_BITS + 1 {
-        let blocks = table.blocks.iter();
-        let quads = blocks.flat_map(|leaf| (0..leaf.quads).map(|index| leaf.quad(index)));
-        Tree::above_wide(Wide {
-            variables: table.variables - 1,
-            turn: LEAF_TURN,
-            quads: quads.chain(table.shared.iter().copied()).collect(),
-        })
+fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<Vec<EF>, GkrError> {
+    let is_wide = table.variables > LANE_BITS + 1;
+    let mut tree = if is_wide {
+        Tree::above(&table)
     } else {
-        Tree::above_narrow(table.narrow())
+        Tree::from_cells(table.narrow())
     };
-    let root = tree.narrow.last().and_then(|layer| layer.quads.first());
-    let (numerator, denominator) = root.unwrap_or(&Quad::UNUSED).sum();
+    let root = tree.narrow.last().and_then(|layer| layer.first());
+    let (numerator, denominator) = sum(root.unwrap_or(&UNUSED));
     if numerator != EF::ZERO {
         return Err(GkrError::Unbalanced);
     }
@@ -123,42 +120,60 @@ fn prove_table(table: LeafTable, transcript: &mut ProverTranscript) -> Result<Ve
         return Err(GkrError::ZeroDenominator);
     }
     transcript.send(labels::LOOKUP_ROOT, &[denominator]);
-    let mut claim = (numerator, denominator);
-    let mut at_zero = claim;
-    let mut point: Vec<EF> = Vec::new();
-    let mut space = Workspace::default();
-    loop {
-        if point.contains(&EF::ZERO) {
+    let mut walk = Walk {
+        claim: (numerator, denominator),
+        at_zero: (numerator, denominator),
+        point: Vec::new(),
+        transcript,
+    };
+    while let Some(layer) = tree.narrow.pop() {
+        walk.descend(|point, lambda, _, rounds| prove_narrow(&layer, point, lambda, rounds))?;
+    }
+    if is_wide {
+        let mut space = Workspace::new(table.quads());
+        while let Some(layer) = tree.wide.pop() {
+            walk.descend(|point, lambda, first, rounds| {
+                prove_wide(&layer, point, lambda, first, rounds, &mut space)
+            })?;
+        }
+        walk.descend(|point, lambda, first, rounds| {
+            prove_wide(table, point, lambda, first, rounds, &mut space)
+        })?;
+    }
+    Ok(walk.point)
+}
+
+/// Where the argument is between two layers.
+struct Walk<'t> {
+    /// Numerator and denominator at the point.
+    claim: (EF, EF),
+    /// Both with the lowest variable of the point at 0.
+    at_zero: (EF, EF),
+    point: Vec<EF>,
+    transcript: &'t mut ProverTranscript,
+}
+
+impl Walk<'_> {
+    /// Goes on to the next layer by a sumcheck, which gives the quad at the new point.
+    fn descend(
+        &mut self,
+        sumcheck: impl FnOnce(&[EF], EF, EF, &mut Rounds<'_>) -> Quad<EF>,
+    ) -> Result<(), GkrError> {
+        if self.point.contains(&EF::ZERO) {
             return Err(GkrError::ZeroChallenge);
         }
-        let narrow = tree.narrow.pop();
-        let wide = if narrow.is_none() {
-            tree.wide.pop()
-        } else {
-            None
-        };
-        if narrow.is_none() && wide.is_none() {
-            return Ok(point);
-        }
-        let lambda = transcript.challenge(labels::LAYER);
-        let mut rounds = Rounds::new(transcript, &point, claim.0 + lambda * claim.1);
-        let first = at_zero.0 + lambda * at_zero.1;
-        let quad = if let Some(layer) = narrow {
-            prove_narrow(&layer, &point, lambda, &mut rounds)
-        } else if let Some(layer) = wide {
-            prove_wide(&layer, &point, lambda, first, &mut rounds, &mut space)
-        } else {
-            Quad::UNUSED
-        };
-        let next = rounds.point();
-        transcript.send(labels::LAYER_VALUES, &[quad.n0, quad.n1, quad.d0, quad.d1]);
-        let branch = transcript.challenge(labels::BRANCH);
-        at_zero = (quad.n0, quad.d0);
-        claim = (
-            quad.n0 + branch * (quad.n1 - quad.n0),
-            quad.d0 + branch * (quad.d1 - quad.d0),
-        );
-        point = next;
-        point.push(branch);
+        let lambda = self.transcript.challenge(labels::LAYER);
+        let folded = |(numerator, denominator): (EF, EF)| numerator + lambda * denominator;
+        let claim = folded(self.claim);
+        let mut rounds = Rounds::new(self.transcript, &self.point, claim);
+        let [n0, d0, n1, d1] = sumcheck(&self.point, lambda, folded(self.at_zero), &mut rounds);
+        self.point = rounds.point();
+        self.transcript
+            .send(labels::LAYER_VALUES, &[n0, n1, d0, d1]);
+        let branch = self.transcript.challenge(labels::BRANCH);
+        self.at_zero = (n0, d0);
+        self.claim = (n0 + branch * (n1 - n0), d0 + branch * (d1 - d0));
+        self.point.push(branch);
+        Ok(())
     }
 }

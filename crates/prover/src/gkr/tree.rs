@@ -7,47 +7,57 @@ use rayon::prelude::*;
 use veridical_argument::field::EF;
 
 use super::lanes::{LANE_BITS, LANES, V, cells, extract, mul, next_turn, split};
+use super::leaves::LeafTable;
 
-/// Least number of quads for which work is divided among threads.
-pub(super) const PARALLEL: usize = 64;
+/// Quads that a thread computes at least.
+pub(super) const SHARE: usize = 32;
 
-/// The fractions `n0 / d0` and `n1 / d1` of the slots `2x` and `2x + 1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Quad<T> {
-    /// Numerator of the even slot.
-    pub(super) n0: T,
-    /// Denominator of the even slot.
-    pub(super) d0: T,
-    /// Numerator of the odd slot.
-    pub(super) n1: T,
-    /// Denominator of the odd slot.
-    pub(super) d1: T,
+/// The fractions `n0 / d0` and `n1 / d1` of the slots `2x` and `2x + 1`, as `[n0, d0, n1, d1]`.
+pub(super) type Quad<T> = [T; 4];
+
+/// Two unused slots.
+pub(super) const UNUSED: Quad<EF> = [EF::ZERO, EF::ONE, EF::ZERO, EF::ONE];
+
+/// Vectors of unused slots.
+pub(super) const UNUSED_VECTORS: Quad<V> = [V::ZERO, V::ONE, V::ZERO, V::ONE];
+
+/// Sum of two fractions.
+pub(super) fn sum([n0, d0, n1, d1]: &Quad<EF>) -> (EF, EF) {
+    (*n0 * *d1 + *n1 * *d0, *d0 * *d1)
 }
 
-impl<T: PrimeCharacteristicRing + Copy> Quad<T> {
-    /// Two unused slots.
-    pub(super) const UNUSED: Self = Self {
-        n0: T::ZERO,
-        d0: T::ONE,
-        n1: T::ZERO,
-        d1: T::ONE,
-    };
+/// Numerator of the sum, lane by lane.
+#[inline(always)]
+pub(super) fn numerator([n0, d0, n1, d1]: &Quad<V>) -> V {
+    mul(n0, d1) + mul(n1, d0)
 }
 
-impl Quad<EF> {
-    /// Sum of the two fractions.
-    pub(super) fn sum(&self) -> (EF, EF) {
-        (self.n0 * self.d1 + self.n1 * self.d0, self.d0 * self.d1)
+/// Computes the quad above two neighbours.
+#[inline(always)]
+fn above(into: &mut Quad<V>, first: &Quad<V>, second: &Quad<V>, turn: usize) {
+    let numerators = split(&numerator(first), &numerator(second), turn);
+    let denominators = split(
+        &mul(&first[1], &first[3]),
+        &mul(&second[1], &second[3]),
+        turn,
+    );
+    *into = [numerators.0, denominators.0, numerators.1, denominators.1];
+}
+
+/// [`above`] for a run of quads; a neighbour that is missing is unused.
+pub(super) fn all_above(into: &mut [Quad<V>], quads: &[Quad<V>], turn: usize) {
+    for (into, pair) in into.iter_mut().zip(quads.chunks(2)) {
+        match pair {
+            [first, second] => above(into, first, second, turn),
+            [first] => above(into, first, &UNUSED_VECTORS, turn),
+            _ => {}
+        }
     }
 }
 
-/// Sum of the two fractions, lane by lane.
-#[inline(always)]
-fn sum(quad: &Quad<V>) -> (V, V) {
-    (
-        mul(quad.n0, quad.d1) + mul(quad.n1, quad.d0),
-        mul(quad.d0, quad.d1),
-    )
+/// Vectors in groups of four, without writing what is written later anyway.
+pub(super) fn zero_quads(count: usize) -> Vec<V> {
+    V::zero_vec(4 * count)
 }
 
 /// Pairs of slots of one layer, `2^variables` of them; those behind `quads` are unused.
@@ -58,96 +68,78 @@ pub(super) struct Wide {
     /// Order of the cells.
     pub(super) turn: usize,
     /// The used vectors.
-    pub(super) quads: Vec<Quad<V>>,
+    vectors: Vec<V>,
 }
 
 /// Pairs of slots of a layer with at most [`LANE_BITS`] variables, in order.
-#[derive(Debug)]
-pub(super) struct Narrow {
-    /// All of them.
-    pub(super) quads: Vec<Quad<EF>>,
-}
+pub(super) type Narrow = Vec<Quad<EF>>;
 
 impl Wide {
-    /// Neighbouring quads; where there is no second one, unused slots.
-    #[inline(always)]
-    pub(super) fn neighbours(&self, index: usize) -> (Quad<V>, Quad<V>) {
-        let first = self.quads.get(2 * index).copied();
-        let second = self.quads.get(2 * index + 1).copied();
-        (
-            first.unwrap_or(Quad::UNUSED),
-            second.unwrap_or(Quad::UNUSED),
-        )
+    /// The used quads.
+    pub(super) fn quads(&self) -> &[Quad<V>] {
+        self.vectors.as_chunks().0
     }
 
-    #[inline(always)]
-    fn above(&self, index: usize) -> Quad<V> {
-        let (first, second) = self.neighbours(index);
-        let (first, second) = (sum(&first), sum(&second));
-        let (n0, n1) = split(first.0, second.0, self.turn);
-        let (d0, d1) = split(first.1, second.1, self.turn);
-        Quad { n0, d0, n1, d1 }
+    /// A layer of `count` used quads that `fill` computes, run by run from a given number on.
+    fn filled(
+        variables: usize,
+        turn: usize,
+        count: usize,
+        fill: impl Fn(usize, &mut [Quad<V>]) + Sync,
+    ) -> Self {
+        let mut vectors = zero_quads(count);
+        let quads = vectors.as_chunks_mut().0;
+        if count <= SHARE {
+            fill(0, quads);
+        } else {
+            let runs = quads.par_chunks_mut(SHARE).enumerate();
+            runs.for_each(|(number, run)| fill(number * SHARE, run));
+        }
+        Self {
+            variables,
+            turn,
+            vectors,
+        }
     }
 
     /// The layer above.
-    pub(super) fn reduce(&self) -> Self {
-        let length = self.quads.len().div_ceil(2);
-        Self {
-            variables: self.variables - 1,
-            turn: next_turn(self.turn),
-            quads: if length < PARALLEL {
-                (0..length).map(|index| self.above(index)).collect()
-            } else {
-                (0..length)
-                    .into_par_iter()
-                    .with_min_len(PARALLEL / 2)
-                    .map(|index| self.above(index))
-                    .collect()
-            },
-        }
+    fn reduce(&self) -> Self {
+        let quads = self.quads();
+        let count = quads.len().div_ceil(2);
+        let (variables, turn) = (self.variables - 1, next_turn(self.turn));
+        Self::filled(variables, turn, count, |start, run| {
+            all_above(run, &quads[2 * start..], self.turn);
+        })
+    }
+
+    /// The layer above the leaves.
+    fn above_leaves(leaves: &LeafTable) -> Self {
+        let count = leaves.quads().div_ceil(2);
+        let turn = next_turn(LeafTable::TURN);
+        Self::filled(leaves.variables - 2, turn, count, |start, run| {
+            leaves.reduce(start, run);
+        })
     }
 
     /// A layer with [`LANE_BITS`] variables, cell by cell.
-    pub(super) fn narrow(&self) -> Narrow {
-        let quad = self.quads.first().copied().unwrap_or(Quad::UNUSED);
-        Narrow {
-            quads: unpack(&quad, self.turn),
-        }
+    fn narrow(&self) -> Narrow {
+        unpack(self.quads().first().unwrap_or(&UNUSED_VECTORS), self.turn)
     }
 }
 
 /// The cells of a quad, in order.
 pub(super) fn unpack(quad: &Quad<V>, turn: usize) -> Vec<Quad<EF>> {
-    let mut cells_in_order = vec![Quad::UNUSED; LANES];
+    let mut in_order = vec![UNUSED; LANES];
     for (lane, cell) in cells(turn).enumerate() {
-        if let Some(slot) = cells_in_order.get_mut(cell) {
-            *slot = Quad {
-                n0: extract(&quad.n0, lane),
-                d0: extract(&quad.d0, lane),
-                n1: extract(&quad.n1, lane),
-                d1: extract(&quad.d1, lane),
-            };
+        if let Some(slot) = in_order.get_mut(cell) {
+            *slot = quad.each_ref().map(|vector| extract(vector, lane));
         }
     }
-    cells_in_order
+    in_order
 }
 
-impl Narrow {
-    /// The layer above.
-    pub(super) fn reduce(&self) -> Self {
-        let pairs = self.quads.as_chunks::<2>().0;
-        let above = pairs.iter().map(|[first, second]| {
-            let ((n0, d0), (n1, d1)) = (first.sum(), second.sum());
-            Quad { n0, d0, n1, d1 }
-        });
-        Self {
-            quads: above.collect(),
-        }
-    }
-}
-
-/// All layers above the leaves: the wide ones from the lowest upwards, then the narrow ones.
-#[derive(Debug)]
+/// All layers but that of the leaves: the wide ones from the lowest upwards, then the narrow ones.
+#[derive(Debug, Default)]
 pub(super) struct Tree {
     /// Layers of vectors; the last is the uppermost.
     pub(super) wide: Vec<Wide>,
@@ -156,41 +148,40 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// The layers above and including one of vectors.
-    pub(super) fn above_wide(lowest: Wide) -> Self {
-        let mut wide = vec![lowest];
-        while let Some(last) = wide.last() {
-            let next = last.reduce();
-            if next.variables == LANE_BITS {
-                return Self {
-                    wide,
-                    narrow: narrow_tree(next.narrow()),
-                };
-            }
-            wide.push(next);
+    /// The layers above leaves of more than [`LANE_BITS`] variables of pairs.
+    pub(super) fn above(leaves: &LeafTable) -> Self {
+        let mut tree = Self::default();
+        let mut next = Wide::above_leaves(leaves);
+        while next.variables > LANE_BITS {
+            let above = next.reduce();
+            tree.wide.push(next);
+            next = above;
         }
-        Self {
-            wide,
-            narrow: Vec::new(),
-        }
+        tree.narrow = narrow_layers(next.narrow());
+        tree
     }
 
     /// The layers above and including one of cells.
-    pub(super) fn above_narrow(lowest: Narrow) -> Self {
+    pub(super) fn from_cells(lowest: Narrow) -> Self {
         Self {
             wide: Vec::new(),
-            narrow: narrow_tree(lowest),
+            narrow: narrow_layers(lowest),
         }
     }
 }
 
-fn narrow_tree(lowest: Narrow) -> Vec<Narrow> {
-    let mut narrow = vec![lowest];
-    while let Some(last) = narrow.last()
-        && last.quads.len() > 1
+fn narrow_layers(lowest: Narrow) -> Vec<Narrow> {
+    let mut layers = vec![lowest];
+    while let Some(last) = layers.last()
+        && last.len() > 1
     {
-        let next = last.reduce();
-        narrow.push(next);
+        let pairs = last.as_chunks::<2>().0;
+        let above = pairs.iter().map(|[first, second]| {
+            let ((n0, d0), (n1, d1)) = (sum(first), sum(second));
+            [n0, d0, n1, d1]
+        });
+        let above = above.collect();
+        layers.push(above);
     }
-    narrow
+    layers
 }

@@ -100,7 +100,7 @@ fn a_zero_denominator_is_named() {
     let alpha = EF::ONE + beta * EF::from_i32(value);
     let table = super::LeafTable::new(&build.plan, &build, &leaves, alpha, beta).unwrap();
     let mut transcript = ProverTranscript::new(PROTOCOL);
-    let refused = super::prove_table(table, &mut transcript);
+    let refused = super::prove_table(&table, &mut transcript);
     assert_eq!(refused, Err(GkrError::ZeroDenominator));
 }
 

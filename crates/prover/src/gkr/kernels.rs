@@ -1,0 +1,284 @@
+//! Passes over leaves that are computed from columns of base elements.
+//!
+//! Spec: spec/v1/zk.md, sections 6.2 and 6.3.
+//!
+//! A denominator is `constant + sum_c coefficient_c column_c`; the numerator is 1 or the first
+//! column. So what the first round sums is a form in products of two base columns, and binding its
+//! variable is one dot product of base elements per coordinate.
+
+use p3_field::{Algebra, BasedVectorSpace, PackedValue, PrimeCharacteristicRing};
+use veridical_argument::field::{DEGREE, EF, F};
+
+use super::lanes::{IN_ORDER, P, V, coordinates, mul, split, split_base, spread, vector};
+use super::layer::{bind_first, leading};
+use super::leaves::{Leaf, LeafTable, MAX_COLUMNS, Part};
+use super::tree::{Quad, all_above};
+
+/// Weights that are summed with one reduction.
+const GROUP: usize = 4;
+
+/// What is done with the columns of a block, `C` of them; `D` is twice as many.
+trait Pass {
+    type Output;
+
+    fn run<const C: usize, const D: usize>(self, view: &View<'_, C>) -> Self::Output;
+}
+
+/// A block with a known number of columns.
+struct View<'l, const C: usize> {
+    leaf: &'l Leaf,
+    columns: [&'l [P]; C],
+}
+
+impl Leaf {
+    fn view<const C: usize>(&self) -> View<'_, C> {
+        let column = |i: usize| self.columns.get(i).map_or(&[][..], |c| P::pack_slice(c));
+        View {
+            leaf: self,
+            columns: std::array::from_fn(column),
+        }
+    }
+
+    fn pass<T: Pass>(&self, pass: T) -> T::Output {
+        match self.columns.len() {
+            1 => pass.run::<1, 2>(&self.view()),
+            2 => pass.run::<2, 4>(&self.view()),
+            3 => pass.run::<3, 6>(&self.view()),
+            _ => pass.run::<MAX_COLUMNS, { 2 * MAX_COLUMNS }>(&self.view()),
+        }
+    }
+}
+
+impl<const C: usize> View<'_, C> {
+    /// The coefficients, by coordinate.
+    fn coefficients(&self, factor: EF) -> [[F; C]; DEGREE] {
+        let scaled: [EF; C] = std::array::from_fn(|i| self.leaf.coefficients[i] * factor);
+        std::array::from_fn(|k| scaled.map(|value| coordinate(&value, k)))
+    }
+
+    /// The columns at the slots of quad `index`, even and odd.
+    #[inline(always)]
+    fn slots(&self, index: usize) -> [(P, P); C] {
+        self.columns
+            .map(|column| split_base(column[2 * index], column[2 * index + 1], IN_ORDER))
+    }
+
+    /// The columns at the slots of the quads `2 pair` and `2 pair + 1`: for the even slots, then the
+    /// odd ones, the cells with the lowest variable of the quads 0 and 1.
+    #[inline(always)]
+    fn line(&self, pair: usize) -> [[(P, P); C]; 2] {
+        let (first, second) = (self.slots(2 * pair), self.slots(2 * pair + 1));
+        let turn = LeafTable::TURN;
+        [
+            std::array::from_fn(|i| split_base(first[i].0, second[i].0, turn)),
+            std::array::from_fn(|i| split_base(first[i].1, second[i].1, turn)),
+        ]
+    }
+}
+
+fn coordinate(value: &EF, k: usize) -> F {
+    let slice: &[F] = value.as_basis_coefficients_slice();
+    slice.get(k).copied().unwrap_or_default()
+}
+
+/// `constant + sum of coefficients * cells`.
+#[inline(always)]
+fn affine<const N: usize>(constant: &[P; DEGREE], rows: &[[F; N]; DEGREE], cells: &[P; N]) -> V {
+    vector(std::array::from_fn(|k| {
+        P::mixed_dot_product(cells, &rows[k]) + constant[k]
+    }))
+}
+
+/// The layer above.
+struct Reduce<'q> {
+    start: usize,
+    into: &'q mut [Quad<V>],
+}
+
+impl Pass for Reduce<'_> {
+    type Output = ();
+
+    fn run<const C: usize, const D: usize>(self, view: &View<'_, C>) {
+        let rows = view.coefficients(EF::ONE);
+        let constant = *coordinates(&spread(view.leaf.constant));
+        let fraction = |index: usize| {
+            let cells = view.slots(index);
+            let d0 = affine(&constant, &rows, &cells.map(|cell| cell.0));
+            let d1 = affine(&constant, &rows, &cells.map(|cell| cell.1));
+            let numerator = if view.leaf.whole {
+                d0 + d1
+            } else {
+                let (a, b) = (coordinates(&d0), coordinates(&d1));
+                let numerators = [cells[0].0, cells[0].1];
+                vector(std::array::from_fn(|k| {
+                    P::dot_product(&numerators, &[b[k], a[k]])
+                }))
+            };
+            (numerator, mul(&d0, &d1))
+        };
+        for (offset, into) in self.into.iter_mut().enumerate() {
+            let index = self.start + 2 * offset;
+            let (first, second) = (fraction(index), fraction(index + 1));
+            let (n0, n1) = split(&first.0, &second.0, LeafTable::TURN);
+            let (d0, d1) = split(&first.1, &second.1, LeafTable::TURN);
+            *into = [n0, d0, n1, d1];
+        }
+    }
+}
+
+/// The sum of the first round.
+struct Leading<'w> {
+    pair: usize,
+    weights: &'w [V],
+    lambda: &'w V,
+}
+
+impl Pass for Leading<'_> {
+    type Output = V;
+
+    fn run<const C: usize, const D: usize>(self, view: &View<'_, C>) -> V {
+        // By pair of columns: sum of weight times the product of a step of the even slots and one of
+        // the odd slots, both ways.
+        let mut sums = [[V::ZERO; C]; C];
+        for (group, weights) in self.weights.chunks(GROUP).enumerate() {
+            let mut products = [[[P::ZERO; GROUP]; C]; C];
+            let mut rows = [[P::ZERO; GROUP]; DEGREE];
+            for (at, weight) in weights.iter().enumerate() {
+                let [even, odd] = view.line(self.pair + GROUP * group + at);
+                let even = even.map(|(low, high)| high - low);
+                let odd = odd.map(|(low, high)| high - low);
+                for i in 0..C {
+                    products[i][i][at] = even[i] * odd[i];
+                    for j in 0..i {
+                        products[i][j][at] = P::dot_product(&[even[i], odd[i]], &[odd[j], even[j]]);
+                    }
+                }
+                for (row, value) in rows.iter_mut().zip(coordinates(weight)) {
+                    row[at] = *value;
+                }
+            }
+            for i in 0..C {
+                for j in 0..=i {
+                    sums[i][j] += vector(std::array::from_fn(|k| {
+                        P::dot_product(&products[i][j], &rows[k])
+                    }));
+                }
+            }
+        }
+        let coefficients = &view.leaf.coefficients;
+        let (mut denominators, mut numerators) = (V::ZERO, V::ZERO);
+        for i in 0..C {
+            for j in 0..=i {
+                denominators += sums[i][j] * (coefficients[i] * coefficients[j]);
+            }
+            // The numerator is the first column or, at a step of a constant, 0.
+            if !view.leaf.whole {
+                let both = sums[i][0] * coefficients[i];
+                numerators += both;
+                if i == 0 {
+                    numerators += both;
+                }
+            }
+        }
+        numerators + mul(&denominators, self.lambda)
+    }
+}
+
+/// Binding the variable of the first round.
+struct Bind<'q> {
+    pair: usize,
+    into: &'q mut [Quad<V>],
+    challenge: EF,
+    lambda: EF,
+}
+
+impl Pass for Bind<'_> {
+    type Output = ();
+
+    fn run<const C: usize, const D: usize>(self, view: &View<'_, C>) {
+        let low = view.coefficients(EF::ONE - self.challenge);
+        let high = view.coefficients(self.challenge);
+        let rows: [[F; D]; DEGREE] = std::array::from_fn(|k| {
+            std::array::from_fn(|i| if i < C { low[k][i] } else { high[k][i - C] })
+        });
+        let constant = *coordinates(&spread(view.leaf.constant));
+        let at = [EF::ONE - self.challenge, self.challenge];
+        let numerators: [[F; 2]; DEGREE] =
+            std::array::from_fn(|k| at.map(|value| coordinate(&value, k)));
+        let lambda = spread(self.lambda);
+        for (offset, into) in self.into.iter_mut().enumerate() {
+            let [even, odd] = view.line(self.pair + offset);
+            let bound = |cells: &[(P, P); C]| {
+                let cells: [P; D] =
+                    std::array::from_fn(|i| if i < C { cells[i].0 } else { cells[i - C].1 });
+                affine(&constant, &rows, &cells)
+            };
+            into[1] = bound(&even);
+            into[3] = bound(&odd);
+            if view.leaf.whole {
+                into[0] = mul(&into[1], &lambda) + P::ONE;
+                into[2] = V::ONE;
+            } else {
+                let numerator = |(a, b): (P, P)| affine(&[P::ZERO; DEGREE], &numerators, &[a, b]);
+                into[0] = mul(&into[1], &lambda) + numerator(even[0]);
+                into[2] = numerator(odd[0]);
+            }
+        }
+    }
+}
+
+impl LeafTable {
+    /// Computes quads of the layer above, from number `start` on.
+    pub(super) fn reduce(&self, start: usize, mut into: &mut [Quad<V>]) {
+        for (part, quads) in self.parts(2 * start, 2 * into.len()) {
+            let (here, rest) = into.split_at_mut(quads.div_ceil(2));
+            into = rest;
+            match part {
+                Part::Block(leaf, start) => leaf.pass(Reduce { start, into: here }),
+                Part::Quads(quads) => all_above(here, quads, Self::TURN),
+            }
+        }
+    }
+
+    /// Over the pairs of quads from `pair` on, one for each weight, the sum of the weight times
+    /// the coefficient of `X^2` of the summand.
+    pub(super) fn first_leading(&self, pair: usize, mut weights: &[V], lambda: &V) -> V {
+        let mut total = V::ZERO;
+        for (part, quads) in self.parts(2 * pair, 2 * weights.len()) {
+            let (here, rest) = weights.split_at(quads.div_ceil(2));
+            weights = rest;
+            total += match part {
+                Part::Block(leaf, start) => leaf.pass(Leading {
+                    pair: start / 2,
+                    weights: here,
+                    lambda,
+                }),
+                Part::Quads(quads) => leading(quads, here, Self::TURN, lambda),
+            };
+        }
+        total
+    }
+
+    /// Binds the lowest variable of the pairs from `pair` on; quads `m0, d0, n1, d1`.
+    pub(super) fn first_bind(
+        &self,
+        pair: usize,
+        mut into: &mut [Quad<V>],
+        challenge: EF,
+        lambda: EF,
+    ) {
+        for (part, quads) in self.parts(2 * pair, 2 * into.len()) {
+            let (here, rest) = into.split_at_mut(quads.div_ceil(2));
+            into = rest;
+            match part {
+                Part::Block(leaf, start) => leaf.pass(Bind {
+                    pair: start / 2,
+                    into: here,
+                    challenge,
+                    lambda,
+                }),
+                Part::Quads(quads) => bind_first(quads, here, Self::TURN, challenge, lambda),
+            }
+        }
+    }
+}
