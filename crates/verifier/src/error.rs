@@ -110,6 +110,9 @@ pub enum VerifyError {
     /// The denominator of the sum of all fractions is 0 (6.3).
     #[error("the denominator of the lookup argument is zero")]
     LookupRootZero,
+    /// The sum of all fractions is not 0: what is looked up is not in the tables (6.3).
+    #[error("the fractions of the lookup argument do not sum to zero")]
+    LookupSum,
     /// The fractions of a layer do not add up to those above (6.3).
     #[error("layer {layer} of the fractional sums does not add up to the layer above")]
     LookupLayer {
@@ -215,6 +218,7 @@ impl VerifyError {
             Self::Transcript(TranscriptError::Stream(error)) => stream(error),
             Self::Transcript(TranscriptError::Work { .. }) => "ProofOfWork",
             Self::LookupRootZero => "LookupRootZero",
+            Self::LookupSum => "LookupSum",
             Self::LookupLayer { .. } => "LookupLayer",
             Self::LeafNumerator => "LeafNumerator",
             Self::LeafDenominator => "LeafDenominator",

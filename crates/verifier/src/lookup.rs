@@ -105,7 +105,12 @@ fn fractional_sums(session: &mut Session<'_>) -> Result<(Fraction, Vec<EF>), Ver
         // These rounds bind the lowest variable first.
         at.reverse();
         let [n0, n1, d0, d1] = session.receive(labels::LAYER_VALUES)?;
-        if last != eq(&point, &at) * (n0 * d1 + n1 * d0 + lambda * d0 * d1) {
+        let numerator = n0 * d1 + n1 * d0;
+        // The layer below the root has one cell: what the root says of its numerator is plain.
+        if layer == 0 && numerator != EF::ZERO {
+            return Err(VerifyError::LookupSum);
+        }
+        if last != eq(&point, &at) * (numerator + lambda * d0 * d1) {
             return Err(VerifyError::LookupLayer { layer });
         }
         let branch = session.transcript.challenge(labels::BRANCH);

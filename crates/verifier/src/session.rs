@@ -12,6 +12,7 @@ use veridical_argument::plan::{Definition, Factor, Plan, Wire, WireId};
 use veridical_argument::rounds::next_claim;
 use veridical_argument::stack::{Stack, weight_stack, witness_stack};
 use veridical_argument::transcript::{Root, Transcript, VerifierTranscript};
+use veridical_program::Graph;
 
 use crate::layout::PublicTensors;
 use crate::{Request, VerifyError};
@@ -82,6 +83,13 @@ impl<'a> Session<'a> {
         }
         bound_cost(plan)?;
         let graph = request.program.graph();
+        for wire in &plan.wires {
+            if !is_weight_of(graph, wire) {
+                return Err(VerifyError::Inconsistent {
+                    what: "shape of a weight",
+                });
+            }
+        }
         let leaves = Leaves::new(plan)?;
         let (stack, tensors) =
             witness_stack(plan, MIN_VARIABLES).ok_or_else(|| too_large("witness", usize::MAX))?;
@@ -197,6 +205,20 @@ impl<'a> Session<'a> {
             ..self.counts
         })
     }
+}
+
+/// Whether a wire is no weight, or has the axes of its const but for those of size 1: only then is
+/// a claim on it one on the const.
+fn is_weight_of(graph: &Graph, wire: &Wire) -> bool {
+    let Definition::Weight { constant } = wire.definition else {
+        return true;
+    };
+    let axes = |shape: &[usize]| -> Vec<usize> {
+        let axes = shape.iter().copied();
+        axes.filter(|&n| n != 1).collect()
+    };
+    let info = graph.consts.get(constant);
+    info.is_some_and(|info| axes(&info.shape) == axes(&wire.shape))
 }
 
 /// Number of cells of a shape.
