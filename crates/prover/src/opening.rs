@@ -2,7 +2,11 @@
 //!
 //! Spec: spec/v1/zk.md, section 9.
 
-use std::borrow::Cow;
+mod omega;
+mod sums;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use p3_field::PrimeCharacteristicRing;
@@ -10,13 +14,12 @@ use thiserror::Error;
 use veridical_argument::claims::{Claim, ClaimError};
 use veridical_argument::field::{EF, F};
 use veridical_argument::labels::{STACK_FOLD, STACK_VALUE};
-use veridical_argument::multilinear::scaled_eq_table;
 use veridical_argument::pcs::{Committed, PcsError};
 use veridical_argument::plan::WireId;
-use veridical_argument::stack::{CellTerm, Stack};
+use veridical_argument::stack::Stack;
 use veridical_argument::transcript::{ProverTranscript, Transcript};
 
-use crate::sumcheck::{Sumcheck, SumcheckError, Table};
+use crate::sumcheck::SumcheckError;
 
 /// Why the claims on a stack cannot be opened.
 #[derive(Debug, Error)]
@@ -96,7 +99,7 @@ pub fn fold(
             term
         }));
     }
-    let (point, value) = sumcheck(stack, elements, terms, folded, transcript)?;
+    let (point, value) = sums::prove(elements, terms, folded, transcript)?;
     transcript.send(STACK_VALUE, &[value]);
     Ok((point, value))
 }
@@ -124,30 +127,3 @@ fn on_stack(
     }
     Ok(distinct)
 }
-
-fn sumcheck(
-    stack: &Stack,
-    elements: &[F],
-    terms: Vec<CellTerm>,
-    claim: EF,
-    transcript: &mut ProverTranscript,
-) -> Result<(Vec<EF>, EF), SumcheckError> {
-    let mut omega = vec![EF::ZERO; elements.len()];
-    for term in terms {
-        let table = scaled_eq_table(&term.point, term.coefficient);
-        for (sum, weight) in omega[term.address..].iter_mut().zip(table) {
-            *sum += weight;
-        }
-    }
-    let sumcheck = Sumcheck::product(
-        stack.variables(),
-        Table::Base(Cow::Borrowed(elements)),
-        Table::Extension(Cow::Owned(omega)),
-    );
-    let outcome = sumcheck.prove(claim, transcript)?;
-    let value = outcome.values.first().copied().unwrap_or_default();
-    Ok((outcome.point, value))
-}
-
-#[cfg(test)]
-mod tests;

@@ -61,6 +61,28 @@ impl Fixture {
         Some(wire.0 % self.tensors.len())
     }
 
+    /// Rounds that recompute their tables send the same messages.
+    fn check_streamed(&self, claims: &[(usize, &Claim)], gamma: EF, proof: &[u8]) {
+        for streamed in 0..4 {
+            let mut transcript = ProverTranscript::new("test");
+            assert_eq!(transcript.challenge(STACK_FOLD), gamma);
+            let mut claim = EF::ZERO;
+            let mut terms = Vec::new();
+            for ((tensor, of_tensor), factor) in claims.iter().zip(gamma.powers()) {
+                claim += factor * of_tensor.value;
+                terms.extend(self.stack.terms(*tensor, &of_tensor.point).map(|mut term| {
+                    term.coefficient *= factor;
+                    term
+                }));
+            }
+            let kept = self.stack.variables().saturating_sub(streamed);
+            let proved = sums::prove_with(&self.elements, terms, claim, &mut transcript, kept);
+            let (_, value) = proved.unwrap();
+            transcript.send(STACK_VALUE, &[value]);
+            assert_eq!(transcript.finish(), proof);
+        }
+    }
+
     fn check(&self, claims: &[Claim]) {
         let tensor = |wire| self.tensor(wire);
         let mut transcript = ProverTranscript::new("test");
@@ -106,6 +128,7 @@ impl Fixture {
             });
         assert_eq!(claim, sent * omega);
         assert_eq!((at, sent), (point.clone(), value));
+        self.check_streamed(&distinct, gamma, &proof);
         let weights = eq_table(&point);
         let direct: EF = weights
             .iter()

@@ -5,7 +5,7 @@ use veridical_argument::field::{EF, F};
 
 use super::lanes::Lanes;
 use super::samples::Sample;
-use super::{Group, MAX_FACTORS};
+use super::{Group, MAX_FACTORS, PackedEF, PackedF};
 
 /// Vectors of a block: scratch of a block of extension elements stays in the first-level cache.
 pub(super) const BLOCK: usize = 8;
@@ -54,6 +54,11 @@ impl Kernel {
     /// Number of accumulators.
     pub(super) fn sums(&self) -> usize {
         self.groups.len() * self.samples.len()
+    }
+
+    /// Fresh accumulators.
+    pub(super) fn zeros(&self) -> Vec<PackedEF> {
+        vec![PackedEF::ZERO; self.sums()]
     }
 
     /// The samples from the accumulators.
@@ -167,5 +172,238 @@ impl Compiled {
                 .iter()
                 .fold(V::ZERO, |sum, value| sum + *value),
         })
+    }
+}
+
+/// Buffers of the first round, in which a table is one of base or of extension elements.
+pub(super) struct Mixed {
+    is_base: Vec<bool>,
+    base: [Vec<[PackedF; BLOCK]>; 3],
+    extension: [Vec<[PackedEF; BLOCK]>; 3],
+    sums: Vec<PackedEF>,
+}
+
+/// Which buffers of [`Mixed`].
+const LOW: usize = 0;
+const DIFFERENCE: usize = 1;
+const AT: usize = 2;
+
+impl Mixed {
+    pub(super) fn new(tables: usize, sums: usize) -> Self {
+        Self {
+            is_base: vec![false; tables],
+            base: std::array::from_fn(|_| vec![[PackedF::ZERO; BLOCK]; tables]),
+            extension: std::array::from_fn(|_| vec![[PackedEF::ZERO; BLOCK]; tables]),
+            sums: vec![PackedEF::ZERO; sums],
+        }
+    }
+
+    /// Loads a block of a table of base elements.
+    pub(super) fn base(&mut self, table: usize, low: &[PackedF], high: &[PackedF]) {
+        self.is_base[table] = true;
+        let [lows, differences, _] = &mut self.base;
+        load(
+            &mut lows[table],
+            &mut differences[table],
+            low,
+            high,
+            PackedF::ZERO,
+        );
+    }
+
+    /// Loads a block of a table of extension elements.
+    pub(super) fn extension(&mut self, table: usize, low: &[PackedEF], high: &[PackedEF]) {
+        self.is_base[table] = false;
+        let [lows, differences, _] = &mut self.extension;
+        load(
+            &mut lows[table],
+            &mut differences[table],
+            low,
+            high,
+            PackedEF::ZERO,
+        );
+    }
+
+    /// Moves the sums of a segment, times its factor, to the accumulators.
+    pub(super) fn flush(&mut self, factor: Option<PackedEF>, to: &mut [PackedEF]) {
+        for (sum, segment) in to.iter_mut().zip(&mut self.sums) {
+            *sum += factor.map_or(*segment, |factor| *segment * factor);
+            *segment = PackedEF::ZERO;
+        }
+    }
+
+    /// Evaluates every table at 1 or 2.
+    fn step(&mut self, steps: usize, count: usize) {
+        for table in 0..self.is_base.len() {
+            if self.is_base[table] {
+                let [low, difference, at] = &mut self.base;
+                step(
+                    &low[table],
+                    &difference[table],
+                    &mut at[table],
+                    steps,
+                    count,
+                );
+            } else {
+                let [low, difference, at] = &mut self.extension;
+                step(
+                    &low[table],
+                    &difference[table],
+                    &mut at[table],
+                    steps,
+                    count,
+                );
+            }
+        }
+    }
+}
+
+fn load<V: Copy + std::ops::Sub<Output = V>>(
+    lows: &mut [V; BLOCK],
+    differences: &mut [V; BLOCK],
+    low: &[V],
+    high: &[V],
+    zero: V,
+) {
+    lows[..low.len()].copy_from_slice(low);
+    lows[low.len()..].fill(zero);
+    differences[..high.len()].copy_from_slice(high);
+    differences[high.len()..].fill(zero);
+    for (difference, low) in differences.iter_mut().zip(lows) {
+        *difference = *difference - *low;
+    }
+}
+
+fn step<V: Copy + std::ops::Add<Output = V>>(
+    low: &[V; BLOCK],
+    difference: &[V; BLOCK],
+    at: &mut [V; BLOCK],
+    steps: usize,
+    count: usize,
+) {
+    for ((at, low), difference) in at.iter_mut().zip(low).zip(difference).take(count) {
+        *at = *low + *difference;
+        if steps == 2 {
+            *at = *at + *difference;
+        }
+    }
+}
+
+impl Kernel {
+    /// As [`Kernel::add`], for the tables of the first round.
+    pub(super) fn add_mixed(&self, tables: &mut Mixed, count: usize, weights: Option<&[PackedEF]>) {
+        for (position, sample) in self.samples.iter().enumerate() {
+            let (which, least) = match sample {
+                Sample::Zero => (LOW, 1),
+                Sample::Highest => (DIFFERENCE, self.factors),
+                Sample::One => (AT, 1),
+                Sample::Two => (AT, 1),
+            };
+            match sample {
+                Sample::One => tables.step(1, count),
+                Sample::Two => tables.step(2, count),
+                Sample::Zero | Sample::Highest => {}
+            }
+            for (number, group) in self.groups.iter().enumerate() {
+                let sum = group.sum_mixed(tables, which, count, weights, least);
+                tables.sums[number * self.samples.len() + position] += sum;
+            }
+        }
+    }
+}
+
+impl Compiled {
+    fn sum_mixed(
+        &self,
+        tables: &Mixed,
+        which: usize,
+        count: usize,
+        weights: Option<&[PackedEF]>,
+        least: usize,
+    ) -> PackedEF {
+        let mut base = [PackedF::ZERO; BLOCK];
+        let mut extension = [PackedEF::ZERO; BLOCK];
+        let (mut has_base, mut has_extension) = (false, false);
+        for term in self.terms.iter().filter(|term| term.count >= least) {
+            let factors = &term.factors[..term.count];
+            let mut of_base = factors.iter().filter(|table| tables.is_base[**table]);
+            let mut product = [PackedF::ONE; BLOCK];
+            let mut scales = true;
+            match (of_base.next(), term.coeff) {
+                (Some(first), None) => {
+                    product[..count].copy_from_slice(&tables.base[which][*first][..count])
+                }
+                (Some(first), Some(coeff)) => {
+                    let coeff = PackedF::from(coeff);
+                    for (product, cell) in product
+                        .iter_mut()
+                        .zip(&tables.base[which][*first])
+                        .take(count)
+                    {
+                        *product = *cell * coeff;
+                    }
+                }
+                (None, Some(coeff)) => product.fill(PackedF::from(coeff)),
+                (None, None) => scales = false,
+            }
+            for table in of_base {
+                for (product, cell) in product
+                    .iter_mut()
+                    .zip(&tables.base[which][*table])
+                    .take(count)
+                {
+                    *product *= *cell;
+                }
+            }
+            let mut of_extension = factors.iter().filter(|table| !tables.is_base[**table]);
+            let Some(first) = of_extension.next() else {
+                has_base = true;
+                for (sum, product) in base.iter_mut().zip(&product).take(count) {
+                    *sum += *product;
+                }
+                continue;
+            };
+            has_extension = true;
+            let mut value = tables.extension[which][*first];
+            for table in of_extension {
+                for (value, cell) in value
+                    .iter_mut()
+                    .zip(&tables.extension[which][*table])
+                    .take(count)
+                {
+                    *value *= *cell;
+                }
+            }
+            for ((sum, value), product) in
+                extension.iter_mut().zip(&value).zip(&product).take(count)
+            {
+                *sum += if scales { *value * *product } else { *value };
+            }
+        }
+        let mut sum = PackedEF::ZERO;
+        if has_extension {
+            sum += match weights {
+                Some(weights) => PackedEF::dot(&weights[..count], &extension[..count]),
+                None => extension[..count]
+                    .iter()
+                    .fold(sum, |sum, value| sum + *value),
+            };
+        }
+        if has_base {
+            match weights {
+                Some(weights) => {
+                    for (weight, value) in weights.iter().zip(&base).take(count) {
+                        sum += *weight * *value;
+                    }
+                }
+                None => {
+                    let base = base[..count]
+                        .iter()
+                        .fold(PackedF::ZERO, |sum, value| sum + *value);
+                    sum += PackedEF::from(base);
+                }
+            }
+        }
+        sum
     }
 }

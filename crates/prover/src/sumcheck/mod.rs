@@ -7,6 +7,7 @@
 
 mod equality;
 mod error;
+mod first;
 mod kernel;
 mod lanes;
 mod problem;
@@ -16,8 +17,9 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use equality::packed_equality_table;
+pub(crate) use equality::{equality_table, packed_equality_table};
 pub use error::SumcheckError;
 pub use problem::{
     Group, MAX_FACTORS, Outcome, PackedEF, PackedF, Part, Shape, Sumcheck, Table, Term,
 };
+pub(crate) use prove::product_round;

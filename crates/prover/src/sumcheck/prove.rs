@@ -2,27 +2,30 @@
 //!
 //! Spec: spec/v1/zk.md, section 5, "Sumcheck rounds".
 
-use p3_field::{PackedFieldExtension, PackedValue, PrimeCharacteristicRing};
-use veridical_argument::field::{EF, F};
+use p3_field::{PackedValue, PrimeCharacteristicRing};
+use veridical_argument::field::EF;
 use veridical_argument::labels::ROUND;
 use veridical_argument::rounds::interpolate;
 use veridical_argument::transcript::{ProverTranscript, Transcript};
 
 use super::equality::Split;
+use super::first::First;
 use super::kernel::Kernel;
+use super::lanes::Lanes;
 use super::samples::{self, Line, Sample};
 use super::stage::{SEGMENT_VARIABLES, Stage};
-use super::{Outcome, PackedEF, PackedF, Part, Shape, Sumcheck, SumcheckError, Table};
+use super::{Outcome, PackedEF, PackedF, Part, Shape, Sumcheck, SumcheckError};
 
 /// Tables of a part, and `eq` of the variables below the next one.
-enum Tables {
+enum Tables<'a> {
+    First(First<'a>, Option<Split<PackedEF>>),
     Packed(Stage<PackedEF>, Option<Split<PackedEF>>),
     Single(Stage<EF>, Option<Split<EF>>),
 }
 
-struct Live {
+struct Live<'a> {
     kernel: Kernel,
-    tables: Tables,
+    tables: Tables<'a>,
 }
 
 impl Sumcheck<'_> {
@@ -42,7 +45,7 @@ impl Sumcheck<'_> {
         let factors = self.factors();
         let Self { equality, parts } = self;
         let outer = equality.as_deref();
-        let mut parts: Vec<Live> = parts
+        let mut parts: Vec<Live<'_>> = parts
             .into_iter()
             .map(|part| Live::new(part, factors, outer))
             .collect();
@@ -64,10 +67,7 @@ impl Sumcheck<'_> {
                 }
             }
             let values = samples::values(factors, outer.is_some(), &line, claim, &sums);
-            let message = values.iter().enumerate().filter(|(at, _)| *at != 1);
-            let message: Vec<EF> = message.map(|(_, value)| *value).collect();
-            transcript.send(ROUND, &message);
-            let challenge = transcript.challenge(ROUND);
+            let challenge = answer(&values, transcript);
             claim = interpolate(&values, challenge);
             scale = if tau.is_some() {
                 line.at(challenge)
@@ -86,19 +86,39 @@ impl Sumcheck<'_> {
     }
 }
 
-impl Live {
-    fn new(part: Part<'_>, factors: usize, outer: Option<&[EF]>) -> Self {
+/// Sends the values of a round polynomial at `0, 1, ..` without that at 1, and draws the challenge.
+fn answer(values: &[EF], transcript: &mut ProverTranscript) -> EF {
+    let message = values.iter().enumerate().filter(|(at, _)| *at != 1);
+    let message: Vec<EF> = message.map(|(_, value)| *value).collect();
+    transcript.send(ROUND, &message);
+    transcript.challenge(ROUND)
+}
+
+/// One round of a sumcheck of degree 2 whose sums the caller computes: at 0, and of the differences.
+pub(crate) fn product_round(
+    claim: EF,
+    zero: EF,
+    highest: EF,
+    transcript: &mut ProverTranscript,
+) -> (EF, EF) {
+    let sums = [(Sample::Zero, zero), (Sample::Highest, highest)];
+    let values = samples::values(2, false, &Line::UNIT, claim, &sums);
+    let challenge = answer(&values, transcript);
+    (challenge, interpolate(&values, challenge))
+}
+
+impl<'a> Live<'a> {
+    fn new(part: Part<'a>, factors: usize, outer: Option<&[EF]>) -> Self {
         let shape = part.shape.merged();
         let kernel = Kernel::new(&part.groups, factors);
         let below = outer.and_then(|point| point.get(1..));
+        let first = First::new(shape, part.tables);
         let tables = if fits(shape) {
-            let tables = part.tables.into_iter().map(Table::into_packed).collect();
             let split = below.map(|point| Split::new(point, low_variables(shape.bound())));
-            Tables::Packed(Stage { shape, tables }, split)
+            Tables::First(first, split)
         } else {
-            let tables = part.tables.into_iter().map(Table::into_single).collect();
             let split = below.map(|point| Split::new(point, SEGMENT_VARIABLES));
-            Tables::Single(Stage { shape, tables }, split)
+            Tables::Single(first.unpack(), split)
         };
         Self { kernel, tables }
     }
@@ -106,46 +126,61 @@ impl Live {
     /// Binds the variable of the last round, if there was one, and samples in the next; `outer` begins with its `tau`.
     fn round(&mut self, fold: Option<EF>, wanted: &[Sample], outer: Option<&[EF]>) -> Vec<EF> {
         self.kernel.sample_at(wanted);
-        if fold.is_some() {
-            self.descend(outer);
+        let mut fold = fold;
+        if let Some(challenge) = fold {
+            let tables = std::mem::replace(&mut self.tables, Tables::Single(Stage::empty(), None));
+            // The first fold is a pass of its own.
+            fold = fold.filter(|_| !matches!(tables, Tables::First(..)));
+            self.tables = tables.descend(challenge, outer);
         }
         match &mut self.tables {
+            Tables::First(first, split) => first.sample(split.as_ref(), &self.kernel),
             Tables::Packed(stage, split) => stage.pass(fold, split.as_ref(), &self.kernel),
             Tables::Single(stage, split) => stage.pass(fold, split.as_ref(), &self.kernel),
         }
     }
 
-    /// Makes `eq` that of the next round, and leaves the lanes where its pairs are less than a vector.
-    fn descend(&mut self, outer: Option<&[EF]>) {
-        match &mut self.tables {
-            Tables::Packed(stage, split) => {
-                if fits(stage.shape.bound()) {
-                    if let Some(split) = split {
-                        split.drop_highest();
-                    }
-                } else {
-                    let shape = stage.shape;
-                    let tables = std::mem::take(&mut stage.tables);
-                    let single = Stage { shape, tables }.unpack();
-                    let below = outer.and_then(|point| point.get(1..));
-                    let split = below.map(|point| Split::new(point, SEGMENT_VARIABLES));
-                    self.tables = Tables::Single(single, split);
-                }
-            }
-            Tables::Single(_, split) => {
-                if let Some(split) = split {
-                    split.drop_highest();
-                }
-            }
-        }
-    }
-
     fn end(self, fold: Option<EF>) -> Vec<EF> {
         match self.tables {
+            Tables::First(first, _) => first.unpack().end(fold),
             Tables::Packed(stage, _) => stage.unpack().end(fold),
             Tables::Single(stage, _) => stage.end(fold),
         }
     }
+}
+
+impl Tables<'_> {
+    /// Makes `eq` that of the next round, and leaves the lanes where its pairs are less than a vector. The tables of
+    /// the first round are folded.
+    fn descend(self, challenge: EF, outer: Option<&[EF]>) -> Self {
+        let leave = |single: Stage<EF>| {
+            let below = outer.and_then(|point| point.get(1..));
+            let split = below.map(|point| Split::new(point, SEGMENT_VARIABLES));
+            Self::Single(single, split)
+        };
+        match self {
+            Self::First(first, split) => {
+                let stage = first.fold(challenge);
+                if fits(stage.shape) {
+                    Self::Packed(stage, dropped(split))
+                } else {
+                    leave(stage.unpack())
+                }
+            }
+            Self::Packed(stage, split) if fits(stage.shape.bound()) => {
+                Self::Packed(stage, dropped(split))
+            }
+            Self::Packed(stage, _) => leave(stage.unpack()),
+            Self::Single(stage, split) => Self::Single(stage, dropped(split)),
+        }
+    }
+}
+
+fn dropped<V: Lanes>(split: Option<Split<V>>) -> Option<Split<V>> {
+    split.map(|mut split| {
+        split.drop_highest();
+        split
+    })
 }
 
 /// Whether the pairs of a domain fill a vector.
@@ -156,37 +191,4 @@ fn fits(shape: Shape) -> bool {
 /// Variables of the low factor of `eq` over `shape`: it never spans rows.
 fn low_variables(shape: Shape) -> usize {
     shape.inner.min(SEGMENT_VARIABLES)
-}
-
-impl Table<'_> {
-    fn into_packed(self) -> Vec<PackedEF> {
-        match self {
-            Self::Base(cells) => pack(cells.len(), |at| EF::from(cells[at])),
-            Self::Extension(cells) => pack(cells.len(), |at| cells[at]),
-            Self::Packed(vectors) => vectors,
-        }
-    }
-
-    fn into_single(self) -> Vec<EF> {
-        match self {
-            Self::Base(cells) => cells.iter().copied().map(EF::from).collect(),
-            Self::Extension(cells) => cells.into_owned(),
-            Self::Packed(vectors) => {
-                <PackedEF as PackedFieldExtension<F, EF>>::to_ext_iter(vectors).collect()
-            }
-        }
-    }
-}
-
-/// Vectors of `length` cells; lanes behind the end are 0.
-pub(super) fn pack(length: usize, cell: impl Fn(usize) -> EF) -> Vec<PackedEF> {
-    let width = PackedF::WIDTH;
-    (0..length.div_ceil(width))
-        .map(|vector| {
-            PackedEF::from_ext_fn(|lane| {
-                let at = vector * width + lane;
-                if at < length { cell(at) } else { EF::ZERO }
-            })
-        })
-        .collect()
 }

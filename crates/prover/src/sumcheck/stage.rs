@@ -13,7 +13,7 @@ use super::{PackedEF, Shape};
 pub(super) const SEGMENT_VARIABLES: usize = 9;
 
 /// Cells from which a pass is worth more than one thread.
-const PARALLEL_CELLS: usize = 1 << 11;
+pub(super) const PARALLEL_CELLS: usize = 1 << 11;
 
 /// Tables over one domain.
 #[derive(Debug)]
@@ -36,11 +36,13 @@ struct Cut<'a, V> {
 
 /// A run of pairs with one high factor of `eq`.
 #[derive(Debug, Clone, Copy)]
-struct Segment {
+pub(super) struct Segment {
+    /// First vector.
+    pub start: usize,
     /// Number of vectors.
-    length: usize,
+    pub length: usize,
     /// Position of the high factor.
-    high: usize,
+    pub high: usize,
 }
 
 /// Buffers and accumulators of one thread.
@@ -144,6 +146,14 @@ impl Stage<PackedEF> {
 }
 
 impl Stage<EF> {
+    /// No table, no variable.
+    pub(super) fn empty() -> Self {
+        Self {
+            shape: Shape::dense(0),
+            tables: Vec::new(),
+        }
+    }
+
     /// Every table at the point whose last coordinate is `fold`.
     pub(super) fn end(&self, fold: Option<EF>) -> Vec<EF> {
         let value = |table: &Vec<EF>| {
@@ -157,7 +167,7 @@ impl Stage<EF> {
 }
 
 /// Runs of pairs: `shape` is the domain of the variables below the one that is sampled.
-fn segments<V: Lanes>(shape: Shape, equality: Option<&Split<V>>) -> Vec<Segment> {
+pub(super) fn segments<V: Lanes>(shape: Shape, equality: Option<&Split<V>>) -> Vec<Segment> {
     let (outer, row, low_variables, blocks) = match equality {
         // Without weights a run may cross rows.
         None => (0, shape.cells(), SEGMENT_VARIABLES, 1),
@@ -172,6 +182,7 @@ fn segments<V: Lanes>(shape: Shape, equality: Option<&Split<V>>) -> Vec<Segment>
             (0..row.div_ceil(step)).map(move |block| {
                 let first = block * step;
                 Segment {
+                    start: (row_number * row + first) / V::WIDTH,
                     length: (row - first).min(step).div_ceil(V::WIDTH),
                     high: row_number * blocks + block,
                 }

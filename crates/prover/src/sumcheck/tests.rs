@@ -8,7 +8,6 @@ use veridical_argument::multilinear::{eq, eq_table};
 use veridical_argument::rounds::next_claim;
 use veridical_argument::transcript::{ProverTranscript, Transcript, VerifierTranscript};
 
-use super::equality::{equality_table, packed_equality_table};
 use super::*;
 use crate::testing::Random;
 
@@ -135,7 +134,7 @@ fn table(random: &mut Random, length: usize, kind: usize) -> Table<'static> {
         _ => {
             let mut cells = random.extension_vec(length);
             cells.resize(length.next_multiple_of(PackedF::WIDTH), EF::ZERO);
-            Table::Packed(prove::pack(cells.len(), |at| cells[at]))
+            Table::Packed(first::pack(&cells))
         }
     }
 }
