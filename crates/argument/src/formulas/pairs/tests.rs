@@ -135,7 +135,7 @@ fn rows_are_those_of_the_indices() {
     // An index that is no row has no pair; the verifier refuses it before.
     let mut visited = Vec::new();
     for_each(&pairs, &[4, 5, -1, 0, i32::MAX, 1], |i, o| {
-        visited.push((i, o))
+        visited.push((i, o));
     });
     assert_eq!(visited, [(4, 0), (0, 4), (1, 6)]);
 }
