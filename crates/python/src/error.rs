@@ -28,7 +28,7 @@ pub(crate) enum CoreError {
     Boundary(#[from] BoundaryError),
     #[error(transparent)]
     Prove(#[from] ProveError),
-    #[error("{}: {0}", .0.name())]
+    #[error("{name}: {0}", name = .0.name())]
     Verify(#[from] VerifyError),
     #[error("no threads: {reason}")]
     ThreadPool { reason: String },
