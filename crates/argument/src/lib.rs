@@ -17,8 +17,10 @@
 //! | `soundness`   | 13      | bits of soundness of a proof, in integers                  |
 //! | `stack`       | 9       | many tensors as one polynomial                             |
 //! | `statement`   | 5       | what a proof is about, and its absorption                  |
-//! | `stream`      | 5       | the bytes of a proof, fixed-width and canonical            |
-//! | `transcript`  | 5       | typed Fiat–Shamir: a message is absorbed where it is read  |
+//! | `stream`      | 10      | the bytes of a proof, fixed-width and canonical            |
+//! | `transcript`  | 10      | typed Fiat–Shamir: a message is absorbed where it is read  |
+
+#![forbid(unsafe_code)]
 
 pub mod claims;
 pub mod field;

@@ -3,6 +3,8 @@
 //! Spec: spec/v1/zk.md, section 11. Both sides take the profile by name and absorb its encoding
 //! first, so that a proof made under another profile is another transcript.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 /// Name and version of the protocol; the initial state of every transcript.
 pub const PROTOCOL: &str = "veridical-zk/1";
 

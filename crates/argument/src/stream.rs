@@ -1,10 +1,12 @@
 //! The byte stream of a proof: fixed-width, canonical, read once from front to back.
 //!
-//! Spec: spec/v1/zk.md, "Transcript and proof bytes".
+//! Spec: spec/v1/zk.md, section 10.
 //!
 //! Nothing here absorbs: a value that a caller may use comes from [`crate::transcript`], which
 //! reads and absorbs in one call. Only the codec of an opening reads the stream directly, since
 //! the opening protocol absorbs its messages itself.
+
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
 
 use p3_field::integers::QuotientMap;
 use p3_field::{BasedVectorSpace, PrimeField32};

@@ -1,11 +1,13 @@
 //! The typed Fiat–Shamir transcript: whatever the verifier may use has been absorbed.
 //!
-//! Spec: spec/v1/zk.md, "Transcript and proof bytes".
+//! Spec: spec/v1/zk.md, section 10.
 //!
 //! A message is read and absorbed in one call, so no value of the prover can be had without
 //! binding every later challenge. Each message is preceded by a frame of its kind, label and
 //! length, and lengths come from the caller, never from the proof: two different schedules never
 //! absorb the same bytes. The sponge is the one that the opening protocol runs on.
+
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
 
 use p3_blake3::Blake3;
 use p3_challenger::{

@@ -3,6 +3,8 @@
 //! The only number in them is the count of digests that authenticate the queries of a codeword: it
 //! depends on where the queries collide. It is bounded here and checked exactly by the tree.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use p3_field::PrimeCharacteristicRing;
 use p3_merkle_tree::PrunedMerklePaths;
 use p3_multilinear_util::poly::Poly;

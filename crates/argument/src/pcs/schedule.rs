@@ -5,6 +5,8 @@
 //! commitment scheme derives its own in floating point, and both sides refuse to run if the two
 //! differ (`tests/` compares them over the whole domain).
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use thiserror::Error;
 
 use crate::profile::{Profile, Stack};

@@ -1,5 +1,7 @@
 //! Verifying an opening.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use p3_multilinear_util::point::Point;

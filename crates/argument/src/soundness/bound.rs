@@ -3,6 +3,8 @@
 //! A verifier reports its bits of soundness, so they are the same on every machine and need no
 //! floating point.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use std::fmt;
 use std::iter::Sum;
 

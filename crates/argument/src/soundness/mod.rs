@@ -9,6 +9,8 @@
 //! protocol is sound if, for each pair of candidates for the two stacks, fixed before its first
 //! challenge, its challenges are good: every outer term counts `L_W L_A` times.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 pub mod bound;
 pub mod opening;
 mod plan;

@@ -2,6 +2,8 @@
 //!
 //! All terms are at the radius `1 - (1 + 1/(2m)) sqrt(rate)`, `m = 10`, of the Johnson bound.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use super::Term;
 use super::bound::{Bound, half_power};
 use crate::pcs::schedule::{Phase, Schedule};
