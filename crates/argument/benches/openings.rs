@@ -54,7 +54,16 @@ fn row(profile: Profile, stack: Stack, variables: usize) {
         let mut transcript = VerifierTranscript::new("bench", &bytes);
         let root = transcript.receive_root("root").unwrap();
         let point = transcript.challenges("point", variables);
-        pcs::verify(profile, stack, variables, &root, &mut transcript, &point, value).unwrap();
+        pcs::verify(
+            profile,
+            stack,
+            variables,
+            &root,
+            &mut transcript,
+            &point,
+            value,
+        )
+        .unwrap();
         transcript.finish().unwrap();
     });
     let size = bytes.len();
