@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# First: it decides which build of the extension everything else imports.
+from veridical import builds as _builds  # noqa: F401
 from veridical import errors, keys, policy
 from veridical.program import Program, Run, load, run
 from veridical.receipt import Receipt, Reexecution, issue, upgrade

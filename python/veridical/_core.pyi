@@ -1,12 +1,24 @@
 # Types of the Rust extension; `stubtest` compares them with it.
 
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Executor", "Program", "Trace", "__version__", "available_isas", "cpu_features"]
+__all__ = [
+    "Executor",
+    "Program",
+    "Trace",
+    "WeightCommitment",
+    "__version__",
+    "available_isas",
+    "cpu_features",
+    "proof_costs",
+    "prove",
+    "verify_proof",
+]
 
 __version__: str
 _Isa: TypeAlias = Literal["portable", "avx2", "avx512"]
@@ -73,3 +85,32 @@ class Trace:
 
 def available_isas() -> list[_Isa]: ...
 def cpu_features() -> list[str]: ...
+
+@final
+class WeightCommitment:
+    def __new__(
+        cls, program: Program, /, *, profile: str, threads: int = 0
+    ) -> WeightCommitment: ...
+    @property
+    def root(self) -> bytes: ...
+
+def proof_costs(program: Program, /, *, batch: int, profile: str) -> dict[str, Any]: ...
+def prove(
+    executor: Executor,
+    weights: WeightCommitment,
+    inputs: list[dict[str, NDArray[np.int32]]],
+    statements: list[bytes],
+    /,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> bytes: ...
+def verify_proof(
+    program: Program,
+    profile: str,
+    weight_root: bytes,
+    statements: list[bytes],
+    inputs: list[dict[str, NDArray[np.int32]]],
+    outputs: list[dict[str, NDArray[np.int32]]],
+    proof: bytes,
+    /,
+) -> int: ...

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from veridical import _core
+from veridical import _core, builds
 from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
 
@@ -58,6 +58,7 @@ def inspect() -> dict[str, object]:
     return {
         "system": {
             "veridical": _version("veridical", "base"),
+            "extension": f"build {builds.BUILD}",
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         },

@@ -228,9 +228,11 @@ class MinSoundnessBits(Rule):
 
     def evaluate(self, facts: Facts, /) -> RuleResult:
         """Compare the bits that the verifier computed, never those that are stated."""
-        bits = None if facts.envelope is None else facts.envelope.soundness_bits
-        if bits is None:
-            return RuleResult(Result.REJECTED, "min_soundness_bits", "no evidence was verified")
+        if facts.envelope is None:
+            return RuleResult(Result.REJECTED, "min_soundness_bits", "no envelope was verified")
+        bits = facts.envelope.soundness_bits
+        if bits is None:  # check 14 says whether the evidence failed or could not be checked
+            return RuleResult(Result.UNDECIDED, "min_soundness_bits", "no evidence was verified")
         return RuleResult.of(
             "min_soundness_bits",
             f"soundness of {bits:g} bits, required: {self.bits}",

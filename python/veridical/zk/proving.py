@@ -154,7 +154,8 @@ def _digest(statement: Statement) -> bytes:
 
 
 def _batch(run: Run) -> int:
-    return next(iter(run.encoded.tensors.values())).shape[0]
+    shape: tuple[int, ...] = next(iter(run.encoded.tensors.values())).shape
+    return shape[0]
 
 
 def _require_memory(needed: int) -> None:

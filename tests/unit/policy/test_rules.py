@@ -20,6 +20,7 @@ from veridical.policy import (
     Facts,
     MaxAge,
     MaxSaturation,
+    MinSoundnessBits,
     Nonce,
     Policy,
     RequireTier,
@@ -95,6 +96,16 @@ def test_a_rule_answers_as_the_specification_says(
     answer = rule.evaluate(facts)
     assert answer.result is result
     assert answer.detail
+
+
+@pytest.mark.parametrize(
+    ("bits", "result"),
+    [(100, YES), (99.5, NO), (math.inf, YES), (None, Result.UNDECIDED)],
+)
+def test_soundness_is_that_which_the_verifier_computed(bits: float | None, result: Result) -> None:
+    facts = replace(FACTS, envelope=replace(ENVELOPE, soundness_bits=bits))
+    assert MinSoundnessBits(100).evaluate(facts).result is result
+    assert MinSoundnessBits(0).evaluate(replace(FACTS, envelope=None)).result is NO
 
 
 def test_a_combination_names_the_rule_that_decides() -> None:
