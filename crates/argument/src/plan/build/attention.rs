@@ -45,15 +45,11 @@ pub(super) fn softmax_numerator(b: &mut Builder<'_>, shift: u32) -> Result<WireI
     };
     let admitted = exact(rows).saturating_mul(power_of_two(shift));
     b.attained(&maximum, x.spread(), admitted)?;
-    let below = Expression::of(max).minus(x.wire);
 
     let e = b.witness_result("exponential")?;
-    let (distance, table) = match mask {
-        None => {
-            let table = b.table(Table::Constant { constant }, rows);
-            (below, Expression::constant(table))
-        }
-        Some(mask) => masked(b, x, mask.wire, max, (constant, rows))?,
+    let distance = match mask {
+        None => Expression::of(max).minus(x.wire),
+        Some(mask) => Expression::of(masked(b, x, mask.wire, max)?),
     };
     let mut index = distance.clone();
     if shift > 0 {
@@ -65,6 +61,13 @@ pub(super) fn softmax_numerator(b: &mut Builder<'_>, shift: u32) -> Result<WireI
         b.range(&x.shape, Expression::of(low), shift, "dropped bits")?;
         index = index.minus(low);
     }
+    let id = b.table(Table::Constant { constant }, rows);
+    let mut table = Expression::constant(id);
+    if let Some(mask) = mask {
+        // Where the mask is 0, only (0, 0) can be looked up.
+        let zero = b.table(Table::Zero, 1);
+        table = Expression::constant(zero).plus(id.saturating_sub(zero), mask.wire);
+    }
     let tuple = vec![
         table.scaled(0),
         index.scaled(shift),
@@ -74,24 +77,20 @@ pub(super) fn softmax_numerator(b: &mut Builder<'_>, shift: u32) -> Result<WireI
     Ok(e)
 }
 
-/// The masked distance, and the table of each cell: where the mask is 0, only `(0, 0)` can be looked up.
+/// The distance to the maximum, 0 where the mask is 0.
 fn masked(
     b: &mut Builder<'_>,
     x: &Operand,
     mask: WireId,
     max: WireId,
-    (constant, rows): (usize, usize),
-) -> Result<(Expression, Expression), PlanError> {
+) -> Result<WireId, PlanError> {
     let below = Expression::of(max).minus(x.wire);
     let below = b.combination(&x.shape, below, "distance to the maximum")?;
     let fill = Fill::Product(mask, below);
     let z = b.witness(&x.shape, fill, "masked distance")?;
     let terms: [(i64, &[WireId]); 3] = [(1, &[z]), (-1, &[mask, max]), (1, &[mask, x.wire])];
     b.identity(&x.shape, &terms, "masked distance")?;
-    let table = b.table(Table::Constant { constant }, rows);
-    let zero = b.table(Table::Zero, 1);
-    let id = Expression::constant(zero).plus(table.saturating_sub(zero), mask);
-    Ok((Expression::of(z), id))
+    Ok(z)
 }
 
 /// The denominator of a row, and half of it.

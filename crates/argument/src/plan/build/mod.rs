@@ -32,6 +32,8 @@ mod products;
 mod range;
 mod ranks;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use veridical_program::{Graph, Op, Program};
 

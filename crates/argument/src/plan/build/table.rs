@@ -35,7 +35,6 @@ pub(super) fn table(
         .offset(r)
         .offset(first.saturating_mul(scale).saturating_neg());
     let y = b.witness_result("table output")?;
-    let table = Expression::constant(b.table(Table::Constant { constant }, rows));
     let mut index = position.clone();
     if shift > 0 {
         let fill = Fill::Low {
@@ -46,6 +45,7 @@ pub(super) fn table(
         b.range(&x.shape, Expression::of(low), shift, "dropped bits")?;
         index = index.minus(low);
     }
+    let table = Expression::constant(b.table(Table::Constant { constant }, rows));
     let tuple = vec![
         table.scaled(0),
         index.scaled(shift),
