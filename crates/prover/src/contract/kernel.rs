@@ -30,6 +30,13 @@ const DIGIT_BITS: u32 = 11;
 /// Bits of a digit at most.
 const MOST_BITS: u32 = 12;
 
+/// Inverse of the modulus modulo `2^32`.
+const INVERSE: u32 = 0x8100_0001;
+const _: () = assert!(INVERSE.wrapping_mul(F::ORDER_U32) == 1);
+
+/// Weights of one sum at most: a product of a digit and a weight is at most `2^42`.
+pub(super) const MOST_TERMS: usize = 1 << 19;
+
 /// Bytes of a matrix between two looks at its greatest integer: what the second level cache holds.
 const BLOCK_BYTES: usize = 1 << 18;
 
@@ -69,18 +76,15 @@ impl Cut {
             3
         };
         let mut digits = [Digit { shift: 0, mask: -1 }; DIGITS];
-        let mut widest = bits;
-        for (digit, slot) in digits.iter_mut().enumerate().take(count) {
-            let last = digit + 1 == count;
-            slot.shift = if digit == 0 {
-                0
-            } else {
-                DIGIT_BITS * digit as u32
-            };
-            slot.mask = if last { -1 } else { (1 << DIGIT_BITS) - 1 };
-            if last {
-                widest = (bits - slot.shift).max(if digit == 0 { 0 } else { DIGIT_BITS });
-            }
+        let shifts = (0..).step_by(DIGIT_BITS as usize);
+        for (shift, slot) in shifts.zip(&mut digits).take(count) {
+            slot.shift = shift;
+            slot.mask = (1 << DIGIT_BITS) - 1;
+        }
+        let mut widest = DIGIT_BITS * u32::from(count > 1);
+        if let Some(last) = digits.get_mut(count - 1) {
+            last.mask = -1;
+            widest = widest.max(bits - last.shift);
         }
         // A step adds two products below 2^15 * 2^widest.
         Self {
@@ -102,31 +106,42 @@ fn bits_of<T: Cell>(cells: &[T]) -> i32 {
     bits
 }
 
-/// The residue of a sum.
+/// `sum / 2^32` modulo the modulus, within twice the modulus, for sums below `2^62` in magnitude.
+///
+/// The limbs of weights are those of `2^32` times the weight, so that this is all there is to do.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the low half of the sum is what is wanted"
+)]
 #[inline(always)]
-fn residue(sum: i64) -> u64 {
-    sum.rem_euclid(i64::from(F::ORDER_U32)).cast_unsigned()
+fn montgomery(sum: i64) -> i64 {
+    let multiple = (sum as u32).wrapping_mul(INVERSE);
+    let product = u64::from(multiple) * u64::from(F::ORDER_U32);
+    // Both have the same low half.
+    (sum >> 32) - (product >> 32).cast_signed()
 }
 
 /// The residue of the sum of the digits' sums.
 #[expect(
     clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     reason = "a residue is below the modulus"
 )]
 #[inline(always)]
 fn combine(sums: [i64; DIGITS]) -> u32 {
-    let mut sum = residue(sums[0]);
-    for (digit, &high) in sums.iter().enumerate().skip(1) {
-        if high != 0 {
-            sum += residue(high) << (DIGIT_BITS as usize * digit);
-        }
+    let [low, middle, high] = sums.map(montgomery);
+    let order = i64::from(F::ORDER_U32);
+    if sums[1] == 0 && sums[2] == 0 {
+        // Above -2 and below 1 times the modulus.
+        let once = low + (order & (low >> 63));
+        return (once + (order & (once >> 63))) as u32;
     }
-    (sum % u64::from(F::ORDER_U32)) as u32
+    let sum = low + (middle << DIGIT_BITS) + (high << (2 * DIGIT_BITS));
+    sum.rem_euclid(order) as u32
 }
 
 /// The cells from `at`, followed by 0 where the matrix ends.
-#[cold]
-#[inline(never)]
 fn last_cells<T: Cell, const N: usize>(cells: &[T], at: usize) -> [T; N] {
     let mut lanes = [T::default(); N];
     for (lane, &cell) in lanes.iter_mut().zip(cells.get(at..).unwrap_or(&[])) {
@@ -135,12 +150,14 @@ fn last_cells<T: Cell, const N: usize>(cells: &[T], at: usize) -> [T; N] {
     lanes
 }
 
-/// A vector of the cells from `at`, followed by 0 where the matrix ends.
+/// A vector of the cells from `at`, all of which exist.
+///
+/// Without a call, even to panic: every register would have to be saved for it.
 #[inline(always)]
 fn load<L: Lanes<N>, T: Cell, const N: usize>(lanes: L, cells: &[T], at: usize) -> L::Vector {
     match cells.get(at..).and_then(<[T]>::first_chunk) {
         Some(cells) => lanes.load(cells),
-        None => lanes.load(&last_cells(cells, at)),
+        None => lanes.zero(),
     }
 }
 
@@ -219,36 +236,86 @@ fn tile<L: Lanes<N>, T: Cell, const N: usize, const C: usize>(
     table: &[[i32; LIMBS]],
     wide: &mut [[i64; N]],
 ) {
+    let (cells, stride) = (panel.cells, panel.stride);
+    // Vectors of the last rows may reach behind the end of the matrix.
+    let inside = match cells.len().checked_sub(stride + column + C * N) {
+        Some(rest) => rest / (2 * stride) + 1,
+        None => 0,
+    };
+    let middle = inside.clamp(pairs.start, pairs.end);
     let mut start = pairs.start;
-    while start < pairs.end {
-        let end = (start + steps).min(pairs.end);
+    while start < middle {
+        let end = (start + steps).min(middle);
         let mut sums = [[lanes.zero(); LIMBS]; C];
         for (pair, weights) in (start..end).zip(&table[start..end]) {
-            let mut cells = [lanes.zero(); C];
-            for c in 0..C {
-                let at = 2 * pair * panel.stride + column + c * N;
-                let mut low = load(lanes, panel.cells, at);
-                let mut high = load(lanes, panel.cells, at + panel.stride);
-                if let Some(digit) = digit {
-                    low = lanes.digit(low, digit);
-                    high = lanes.digit(high, digit);
-                }
-                cells[c] = lanes.pair(low, high);
+            let mut both = [lanes.zero(); C];
+            for (c, both) in both.iter_mut().enumerate() {
+                let at = 2 * pair * stride + column + c * N;
+                let low = load(lanes, cells, at);
+                let high = load(lanes, cells, at + stride);
+                *both = join(lanes, low, high, digit);
             }
-            for limb in 0..LIMBS {
-                let weight = lanes.splat(weights[limb]);
-                for c in 0..C {
-                    sums[c][limb] = lanes.multiply_add(sums[c][limb], cells[c], weight);
-                }
-            }
+            add_products(lanes, &mut sums, both, weights);
         }
-        for c in 0..C {
-            for coordinate in 0..DEGREE {
-                let (low, high) = (sums[c][2 * coordinate], sums[c][2 * coordinate + 1]);
-                lanes.flush(low, high, &mut wide[c * DEGREE + coordinate]);
-            }
-        }
+        flush(lanes, &sums, wide);
         start = end;
+    }
+    for (pair, weights) in (middle..pairs.end).zip(&table[middle..pairs.end]) {
+        let mut sums = [[lanes.zero(); LIMBS]; C];
+        let mut both = [lanes.zero(); C];
+        for (c, both) in both.iter_mut().enumerate() {
+            let at = 2 * pair * stride + column + c * N;
+            let low = lanes.load(&last_cells(cells, at));
+            let high = lanes.load(&last_cells(cells, at + stride));
+            *both = join(lanes, low, high, digit);
+        }
+        add_products(lanes, &mut sums, both, weights);
+        flush(lanes, &sums, wide);
+    }
+}
+
+/// A digit of two vectors as the halves of one.
+#[inline(always)]
+fn join<L: Lanes<N>, const N: usize>(
+    lanes: L,
+    low: L::Vector,
+    high: L::Vector,
+    digit: Option<Digit>,
+) -> L::Vector {
+    match digit {
+        Some(digit) => lanes.pair(lanes.digit(low, digit), lanes.digit(high, digit)),
+        None => lanes.pair(low, high),
+    }
+}
+
+/// Adds the products of pairs of cells with one weight.
+#[inline(always)]
+fn add_products<L: Lanes<N>, const N: usize, const C: usize>(
+    lanes: L,
+    sums: &mut [[L::Vector; LIMBS]; C],
+    cells: [L::Vector; C],
+    weights: &[i32; LIMBS],
+) {
+    for limb in 0..LIMBS {
+        let weight = lanes.splat(weights[limb]);
+        for c in 0..C {
+            sums[c][limb] = lanes.multiply_add(sums[c][limb], cells[c], weight);
+        }
+    }
+}
+
+/// Adds the sums of limbs to those of coordinates.
+#[inline(always)]
+fn flush<L: Lanes<N>, const N: usize, const C: usize>(
+    lanes: L,
+    sums: &[[L::Vector; LIMBS]; C],
+    wide: &mut [[i64; N]],
+) {
+    for c in 0..C {
+        for coordinate in 0..DEGREE {
+            let (low, high) = (sums[c][2 * coordinate], sums[c][2 * coordinate + 1]);
+            lanes.flush(low, high, &mut wide[c * DEGREE + coordinate]);
+        }
     }
 }
 
@@ -262,6 +329,7 @@ pub(super) fn rows<L: Lanes<N>, T: Cell, const N: usize, const R: usize>(
     table: &[[[i32; N]; LIMBS]],
 ) -> Vec<Coordinates> {
     let mut result = Vec::with_capacity(rows.len());
+    let padded = table.len() * 2 * N;
     let block = (ROWS_BYTES / (length * size_of::<T>()).max(1)).max(R);
     let mut row = rows.start;
     while row < rows.end {
@@ -269,7 +337,16 @@ pub(super) fn rows<L: Lanes<N>, T: Cell, const N: usize, const R: usize>(
         let last = (end * length).min(cells.len());
         let cut = Cut::new(bits_of(&cells[row * length..last]));
         while row < end {
-            if row + R <= end {
+            // Vectors of the last rows may reach behind the end.
+            if (row + R - 1) * length + padded > cells.len() {
+                let mut alone = vec![T::default(); padded];
+                for (slot, &cell) in alone.iter_mut().zip(&cells[row * length..]) {
+                    *slot = cell;
+                }
+                let sums = group::<L, T, N, 1>(lanes, &alone, length, 0, &cut, table);
+                result.extend(sums.map(|sums| sums.map(combine)));
+                row += 1;
+            } else if row + R <= end {
                 let sums = group::<L, T, N, R>(lanes, cells, length, row, &cut, table);
                 result.extend(sums.map(|sums| sums.map(combine)));
                 row += R;
@@ -295,6 +372,7 @@ fn group<L: Lanes<N>, T: Cell, const N: usize, const R: usize>(
 ) -> [[[i64; DIGITS]; DEGREE]; R] {
     let mut totals = [[[0; DIGITS]; DEGREE]; R];
     for (position, &digit) in cut.digits.iter().enumerate().take(cut.count) {
+        let digit = (cut.count > 1).then_some(digit);
         let mut wide = [[[0; N]; DEGREE]; R];
         let mut start = 0;
         while start < table.len() {
@@ -302,15 +380,11 @@ fn group<L: Lanes<N>, T: Cell, const N: usize, const R: usize>(
             let mut sums = [[lanes.zero(); LIMBS]; R];
             for (chunk, weights) in (start..end).zip(&table[start..end]) {
                 let mut pairs = [lanes.zero(); R];
-                for r in 0..R {
+                for (r, pair) in pairs.iter_mut().enumerate() {
                     let at = (row + r) * length + chunk * 2 * N;
-                    let mut low = load(lanes, cells, at);
-                    let mut high = load(lanes, cells, at + N);
-                    if cut.count > 1 {
-                        low = lanes.digit(low, digit);
-                        high = lanes.digit(high, digit);
-                    }
-                    pairs[r] = lanes.pair(low, high);
+                    let low = load(lanes, cells, at);
+                    let high = load(lanes, cells, at + N);
+                    *pair = join(lanes, low, high, digit);
                 }
                 for limb in 0..LIMBS {
                     let weight = lanes.get(&weights[limb]);

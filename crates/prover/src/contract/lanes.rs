@@ -122,6 +122,10 @@ impl Lanes<8> for Portable {
 pub(super) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
+#[expect(
+    clippy::cast_ptr_alignment,
+    reason = "vector loads and stores take pointers of any alignment"
+)]
 mod x86 {
     use std::arch::asm;
     use std::arch::x86_64::{

@@ -8,7 +8,7 @@ use veridical_argument::field::{DEGREE, EF, F};
 
 use super::cell::Cell;
 use super::dispatch::{Kernels, RowTable};
-use super::kernel::{Coordinates, Panel};
+use super::kernel::{Coordinates, MOST_TERMS, Panel};
 use super::table::{LIMBS, row_pairs};
 
 /// Fewer cells are summed by one thread.
@@ -71,8 +71,7 @@ impl Stage {
     }
 
     fn table(&self, kernels: Kernels) -> Table {
-        let is_row = self.inner == 1;
-        if is_row && self.weights.len() >= SHORT_SUM {
+        if self.inner == 1 && (SHORT_SUM..=MOST_TERMS).contains(&self.weights.len()) {
             Table::Rows(kernels.row_table(&self.weights))
         } else if self.outer > 1 && self.inner < SHORT {
             Table::Regrouped(row_pairs(&self.weights))
@@ -118,6 +117,7 @@ impl Stage {
         let parts = parts(values.len());
         // Rows are shared out only where there are too few columns.
         let splits = (parts / (outer * panels)).clamp(1, length.div_ceil(64));
+        let splits = splits.max(length.div_ceil(MOST_TERMS));
         let rows = (length.div_ceil(splits) + 1) & !1;
         let splits = length.div_ceil(rows);
         let one = |task: usize| {

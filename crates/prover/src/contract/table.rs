@@ -12,10 +12,14 @@ use super::lanes::LIMB_BITS;
 /// Limbs of a weight: low and high of every coordinate.
 pub(super) const LIMBS: usize = 2 * DEGREE;
 
-/// The limbs of a weight; each is below `2^15` in magnitude, the low ones at most `2^14`.
+/// `2^32`, which the reduction of a sum divides by.
+const SCALE: F = F::new(((1_u64 << 32) % F::ORDER_U32 as u64) as u32);
+
+/// The limbs of `2^32` times a weight; each is below `2^15` in magnitude, the low ones at most `2^14`.
 fn limbs(weight: EF) -> [i32; LIMBS] {
     let mut limbs = [0; LIMBS];
-    let coordinates: &[F] = weight.as_basis_coefficients_slice();
+    let scaled = weight * SCALE;
+    let coordinates: &[F] = scaled.as_basis_coefficients_slice();
     for (pair, coordinate) in limbs.as_chunks_mut::<2>().0.iter_mut().zip(coordinates) {
         let canonical = coordinate.as_canonical_u32();
         let balanced = if canonical > F::ORDER_U32 / 2 {

@@ -37,9 +37,10 @@ impl Domain {
         let mut table = vec![EF::ONE];
         for (position, factor) in factors.iter().enumerate() {
             let is_last = position + 1 == factors.len();
-            let (row, kept) = match is_last {
-                true => (1 << last, self.stride),
-                false => (1, 1),
+            let (row, kept) = if is_last {
+                (1 << last, self.stride)
+            } else {
+                (1, 1)
             };
             table = factor.times(&table, row, kept);
         }

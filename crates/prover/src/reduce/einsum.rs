@@ -34,9 +34,10 @@ impl<S: Source> Reducer<'_, S> {
         let domain = Domain::new(&sizes);
         let is_square = a == b && labels.a == labels.b;
         let first = self.operand(a, &labels.a, &variables, &domain, claim)?;
-        let second = match is_square {
-            true => None,
-            false => Some(self.operand(b, &labels.b, &variables, &domain, claim)?),
+        let second = if is_square {
+            None
+        } else {
+            Some(self.operand(b, &labels.b, &variables, &domain, claim)?)
         };
         let mut tables = vec![first];
         tables.extend(second);
@@ -109,9 +110,12 @@ fn product<'t>(
     } else if labels.iter().any(|summed| summed.shared) {
         let equalities: Vec<Factor<'_>> = labels
             .iter()
-            .map(|summed| match summed.shared {
-                true => Factor::Equality(result(summed.label)),
-                false => Factor::One(summed.variables),
+            .map(|summed| {
+                if summed.shared {
+                    Factor::Equality(result(summed.label))
+                } else {
+                    Factor::One(summed.variables)
+                }
             })
             .collect();
         let last = labels.last().map_or(0, |summed| summed.variables);

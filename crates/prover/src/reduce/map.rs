@@ -103,7 +103,9 @@ impl<'a, S: Source> Reducer<'a, S> {
         if scale != EF::ONE
             && let Some(first) = columns.first_mut()
         {
-            first.iter_mut().for_each(|weight| *weight *= scale);
+            for weight in first {
+                *weight *= scale;
+            }
         }
         Ok(columns.into_iter().map(Factor::Table).collect())
     }
