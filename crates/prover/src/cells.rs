@@ -202,7 +202,7 @@ mod tests {
                 .skip(missing.min(space.len() - 1))
                 .collect();
             let count = wire.iter().product::<usize>();
-            let integers: Vec<i32> = (0..count).map(|_| random.below(2000) as i32 - 1000).collect();
+            let integers: Vec<i32> = (0..count).map(|_| random.integer()).collect();
             let point = random.extension_vec(shape_variables(&space));
             let (kept, factor) = restrict(&space, &wire, &point);
             let expected = factor * evaluate_integers(&integers, &wire, &kept);

@@ -7,7 +7,7 @@ use p3_field::{PackedFieldExtension, PackedValue, PrimeCharacteristicRing};
 use veridical_argument::field::EF;
 use veridical_argument::stack::CellTerm;
 
-use crate::sumcheck::{PackedEF, PackedF, equality_table, packed_equality_table};
+use crate::sumcheck::{Lanes, PackedEF, PackedF, equality_table, packed_equality_table};
 
 /// Variables of the low table of a term.
 const LOW_VARIABLES: usize = 9;
@@ -67,11 +67,11 @@ impl Weights {
             let block = within >> self.low_variables;
             let offset = within - (block << self.low_variables);
             let count = ((1 << self.low_variables) - offset).min(end - at);
-            let factor = PackedEF::from(scale * self.high[block]);
+            let factor = PackedEF::factor(scale * self.high[block]);
             let low = &self.low[offset / width..(offset + count) / width];
             let to = &mut to[(at - start) / width..];
             for (to, low) in to.iter_mut().zip(low) {
-                *to += factor * *low;
+                *to += low.times(&factor);
             }
             at += count;
         }

@@ -13,7 +13,7 @@ use veridical_argument::transcript::ProverTranscript;
 
 use super::omega::Omega;
 use crate::sumcheck::{
-    PackedEF, PackedF, Sumcheck, SumcheckError, Table, equality_table, product_round,
+    Lanes, PackedEF, PackedF, Sumcheck, SumcheckError, Table, equality_table, product_round,
 };
 
 /// Binary logarithm of the elements of a chunk.
@@ -78,18 +78,20 @@ impl Stream<'_> {
                 let [low, low_weights, high, high_weights] = &mut buffers;
                 self.load(number * chunk, low, low_weights);
                 self.load(half + number * chunk, high, high_weights);
-                let lows = low.iter().zip(low_weights.iter());
-                let highs = high.iter().zip(high_weights.iter());
-                for ((low, low_weight), (high, high_weight)) in lows.zip(highs) {
-                    zero += *low * *low_weight;
-                    highest += (*high - *low) * (*high_weight - *low_weight);
+                zero += PackedEF::dot(low, low_weights);
+                for (high, low) in high.iter_mut().zip(low) {
+                    *high -= *low;
                 }
+                for (high, low) in high_weights.iter_mut().zip(low_weights) {
+                    *high -= *low;
+                }
+                highest += PackedEF::dot(high, high_weights);
                 (buffers, [zero, highest])
             })
             .reduce(buffers, |(buffers, [a, b]), (_, [c, d])| {
                 (buffers, [a + c, b + d])
             });
-        (total(zero), total(highest))
+        (zero.total(), highest.total())
     }
 
     /// The folded stack, unless nothing is bound, and functional.
@@ -111,13 +113,6 @@ impl Stream<'_> {
             .for_each(|(number, (stack, weights))| self.load(number * chunk, stack, weights));
         (stack, weights)
     }
-}
-
-fn total(vector: PackedEF) -> EF {
-    use p3_field::PackedFieldExtension;
-    (0..PackedF::WIDTH)
-        .map(|lane| <PackedEF as PackedFieldExtension<F, EF>>::extract(&vector, lane))
-        .sum()
 }
 
 /// Proves that the stack times the sum of the terms is `claim`: the final point, and the stack there.

@@ -197,3 +197,28 @@ fn claims_that_do_not_fit_are_refused() {
         OpeningError::Claim(_)
     ));
 }
+
+#[test]
+fn messages_do_not_depend_on_the_number_of_threads() {
+    let mut random = Random::new(9);
+    let fixture = Fixture::new(&mut random, &[&[96, 40], &[5, 7, 9], &[1 << 13]], 0);
+    let claims = fixture.claims(&mut random, 20);
+    let proof = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let mut transcript = ProverTranscript::new("test");
+            let tensor = |wire| fixture.tensor(wire);
+            let claims = claims.clone();
+            let folded = fold(
+                &fixture.stack,
+                &fixture.elements,
+                claims,
+                tensor,
+                &mut transcript,
+            );
+            folded.unwrap();
+            transcript.finish()
+        })
+    };
+    assert_eq!(proof(1), proof(2));
+}

@@ -8,6 +8,7 @@ use veridical_argument::field::{EF, F};
 
 use super::equality::Split;
 use super::kernel::{BLOCK, Kernel, Mixed};
+use super::lanes::Lanes;
 use super::stage::{PARALLEL_CELLS, Segment, Stage, segments};
 use super::{PackedEF, PackedF, Shape, Table};
 
@@ -111,9 +112,10 @@ impl<'a> First<'a> {
     pub(super) fn fold(self, challenge: EF) -> Stage<PackedEF> {
         let half = self.shape.half() / PackedF::WIDTH;
         let factor = PackedEF::from(challenge);
+        let matrix = PackedEF::factor(challenge);
         let tables = self.tables.into_iter().map(|cells| match cells {
             Cells::Base(cells) => fold_base(PackedF::pack_slice(&cells), half, factor),
-            Cells::Extension(cells) => fold_extension(cells, half, factor),
+            Cells::Extension(cells) => fold_extension(cells, half, &matrix),
         });
         Stage {
             shape: self.shape.bound(),
@@ -180,7 +182,11 @@ fn fold_base(cells: &[PackedF], half: usize, factor: PackedEF) -> Vec<PackedEF> 
     folded
 }
 
-fn fold_extension(mut cells: Vec<PackedEF>, half: usize, factor: PackedEF) -> Vec<PackedEF> {
+fn fold_extension(
+    mut cells: Vec<PackedEF>,
+    half: usize,
+    factor: &<PackedEF as Lanes>::Factor,
+) -> Vec<PackedEF> {
     let half = half.min(cells.len());
     let (low, high) = cells.split_at_mut(half);
     let high: &[PackedEF] = high;
@@ -188,14 +194,14 @@ fn fold_extension(mut cells: Vec<PackedEF>, half: usize, factor: PackedEF) -> Ve
         let high = stored(high, number * CHUNK, low.len());
         let (with, without) = low.split_at_mut(high.len());
         for (low, high) in with.iter_mut().zip(high) {
-            *low += factor * (*high - *low);
+            *low += (*high - *low).times(factor);
         }
         for low in without {
-            *low -= factor * *low;
+            *low -= low.times(factor);
         }
     };
     if half <= CHUNK {
-        low.chunks_mut(CHUNK).enumerate().for_each(chunk);
+        chunk((0, low));
     } else {
         low.par_chunks_mut(CHUNK).enumerate().for_each(chunk);
     }

@@ -127,7 +127,7 @@ impl CompiledTerm {
     }
 
     /// The term at vector `at` of the block.
-    #[inline(always)]
+    #[inline]
     fn value<V: Lanes>(&self, tables: &[[V; BLOCK]], at: usize) -> V {
         let [a, b, c] = self.factors;
         let product = match self.count {
@@ -296,8 +296,7 @@ impl Kernel {
             let (which, least) = match sample {
                 Sample::Zero => (LOW, 1),
                 Sample::Highest => (DIFFERENCE, self.factors),
-                Sample::One => (AT, 1),
-                Sample::Two => (AT, 1),
+                Sample::One | Sample::Two => (AT, 1),
             };
             match sample {
                 Sample::One => tables.step(1, count),
@@ -324,6 +323,19 @@ impl Compiled {
         let mut base = [PackedF::ZERO; BLOCK];
         let mut extension = [PackedEF::ZERO; BLOCK];
         let (mut has_base, mut has_extension) = (false, false);
+        if let (None, [term]) = (weights, self.terms.as_slice())
+            && let (None, [a, b]) = (term.coeff, &term.factors[..term.count])
+            && term.count >= least
+            && !tables.is_base[*b]
+        {
+            let b = &tables.extension[which][*b][..count];
+            if tables.is_base[*a] {
+                let a = &tables.base[which][*a][..count];
+                let products = a.iter().zip(b).map(|(a, b)| *b * *a);
+                return products.fold(PackedEF::ZERO, |sum, product| sum + product);
+            }
+            return PackedEF::dot(&tables.extension[which][*a][..count], b);
+        }
         for term in self.terms.iter().filter(|term| term.count >= least) {
             let factors = &term.factors[..term.count];
             let mut of_base = factors.iter().filter(|table| tables.is_base[**table]);
@@ -331,7 +343,7 @@ impl Compiled {
             let mut scales = true;
             match (of_base.next(), term.coeff) {
                 (Some(first), None) => {
-                    product[..count].copy_from_slice(&tables.base[which][*first][..count])
+                    product[..count].copy_from_slice(&tables.base[which][*first][..count]);
                 }
                 (Some(first), Some(coeff)) => {
                     let coeff = PackedF::from(coeff);
@@ -390,18 +402,14 @@ impl Compiled {
             };
         }
         if has_base {
-            match weights {
-                Some(weights) => {
-                    for (weight, value) in weights.iter().zip(&base).take(count) {
-                        sum += *weight * *value;
-                    }
+            if let Some(weights) = weights {
+                for (weight, value) in weights.iter().zip(&base).take(count) {
+                    sum += *weight * *value;
                 }
-                None => {
-                    let base = base[..count]
-                        .iter()
-                        .fold(PackedF::ZERO, |sum, value| sum + *value);
-                    sum += PackedEF::from(base);
-                }
+            } else {
+                let base = base[..count].iter().copied();
+                let base = base.fold(PackedF::ZERO, |sum, value| sum + value);
+                sum += PackedEF::from(base);
             }
         }
         sum

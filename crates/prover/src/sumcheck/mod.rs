@@ -19,6 +19,7 @@ mod tests;
 
 pub(crate) use equality::{equality_table, packed_equality_table};
 pub use error::SumcheckError;
+pub(crate) use lanes::Lanes;
 pub use problem::{
     Group, MAX_FACTORS, Outcome, PackedEF, PackedF, Part, Shape, Sumcheck, Table, Term,
 };

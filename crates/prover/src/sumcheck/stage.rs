@@ -88,7 +88,8 @@ impl<V: Lanes> Stage<V> {
         let pairs = self.shape.half().div_ceil(V::WIDTH);
         let segments = segments::<V>(self.shape.bound(), equality);
         let count = self.tables.len();
-        let fold_at = fold.map(V::from);
+        let fold_at = fold.map(V::factor);
+        let fold_at = fold_at.as_ref();
 
         let mut rests: Vec<_> = self
             .tables
@@ -208,33 +209,31 @@ impl<'a, V> Cut<'a, V> {
 
     /// The next `length` vectors, as far as they are stored.
     fn take(&mut self, length: usize) -> Self {
+        let Self {
+            low,
+            high,
+            low_partner,
+            high_partner,
+        } = self;
+        let least = |stored: usize| length.min(stored);
         Self {
-            low: take_mut(&mut self.low, length),
-            high: take_mut(&mut self.high, length),
-            low_partner: take(&mut self.low_partner, length),
-            high_partner: take(&mut self.high_partner, length),
+            low: low.split_off_mut(..least(low.len())).unwrap_or_default(),
+            high: high.split_off_mut(..least(high.len())).unwrap_or_default(),
+            low_partner: low_partner
+                .split_off(..least(low_partner.len()))
+                .unwrap_or_default(),
+            high_partner: high_partner
+                .split_off(..least(high_partner.len()))
+                .unwrap_or_default(),
         }
     }
-}
-
-fn take_mut<'a, V>(rest: &mut &'a mut [V], length: usize) -> &'a mut [V] {
-    let cells = std::mem::take(rest);
-    let (taken, left) = cells.split_at_mut(length.min(cells.len()));
-    *rest = left;
-    taken
-}
-
-fn take<'a, V>(rest: &mut &'a [V], length: usize) -> &'a [V] {
-    let (taken, left) = rest.split_at(length.min(rest.len()));
-    *rest = left;
-    taken
 }
 
 impl Segment {
     fn run<V: Lanes>(
         &self,
         cuts: &mut [Cut<'_, V>],
-        fold: Option<V>,
+        fold: Option<&V::Factor>,
         equality: Option<&Split<V>>,
         kernel: &Kernel,
         scratch: &mut Scratch<V>,
@@ -270,13 +269,13 @@ impl Segment {
 }
 
 /// Reads `count` vectors from `first`, folds them in place if there is a challenge, and copies them to `block`.
-#[inline(always)]
+#[inline]
 fn load<V: Lanes>(
     cells: &mut [V],
     partner: &[V],
     first: usize,
     count: usize,
-    fold: Option<V>,
+    fold: Option<&V::Factor>,
     block: &mut [V; BLOCK],
 ) {
     let stored = cells.len().saturating_sub(first).min(count);
@@ -287,10 +286,10 @@ fn load<V: Lanes>(
         let both = partner.len().min(stored);
         let (with, without) = cells.split_at_mut(both);
         for (cell, partner) in with.iter_mut().zip(partner) {
-            *cell += fold * (*partner - *cell);
+            *cell += (*partner - *cell).times(fold);
         }
         for cell in without {
-            *cell -= fold * *cell;
+            *cell -= cell.times(fold);
         }
     }
     block[..stored].copy_from_slice(cells);

@@ -152,12 +152,12 @@ fn random_part(random: &mut Random, shape: Shape, factors: usize) -> Part<'stati
             table(random, length, kind)
         })
         .collect();
-    let groups = (0..1 + random.below(3)).map(|_| Group {
+    let groups = (0..=random.below(3)).map(|_| Group {
         weight: random.extension(),
-        terms: (0..1 + random.below(3))
+        terms: (0..=random.below(3))
             .map(|_| Term {
                 coeff: [F::ONE, F::NEG_ONE, random.base()][random.below(3)],
-                factors: (0..1 + random.below(factors))
+                factors: (0..=random.below(factors))
                     .map(|_| random.below(count))
                     .collect(),
             })

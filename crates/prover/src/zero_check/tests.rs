@@ -67,10 +67,11 @@ impl Fixture {
         let n = *shape.last().unwrap();
         let mut rows = shape.to_vec();
         *rows.last_mut().unwrap() = 1;
-        let small = |random: &mut Random| random.below(401) as i32 - 200;
+        let below = |random: &mut Random, end| i32::try_from(random.below(end)).unwrap();
+        let small = |random: &mut Random| below(random, 401) - 200;
         let a: Vec<i32> = (0..cells).map(|_| small(random)).collect();
         let b: Vec<i32> = (0..cells / n).map(|_| small(random)).collect();
-        let h: Vec<i32> = (0..cells).map(|_| random.below(2) as i32).collect();
+        let h: Vec<i32> = (0..cells).map(|_| below(random, 2)).collect();
         let product: Vec<i32> = (0..cells)
             .map(|at| if cubic { h[at] } else { 1 } * a[at] * b[at / n] - 5 * h[at])
             .collect();
