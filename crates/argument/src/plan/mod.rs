@@ -58,7 +58,7 @@ pub struct Role {
 }
 
 /// A lookup table. Its id in tuples is its position in [`Plan::tables`] plus one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// Exactly the integers `0 .. 2^bits - 1`, one column.
     Range {

@@ -53,12 +53,14 @@ impl Plan {
             return Err(PlanError::EmptyBatch);
         }
         let [wide, narrow] = LIMBS.map(|limb| build(program.graph(), batch, limb));
-        let (Ok(wide), Ok(narrow)) = (&wide, &narrow) else {
-            // A plan that is only too large for one width is left to the other.
-            return wide.or(narrow);
-        };
-        let is_narrow_cheaper = narrow.costs().weight() < wide.costs().weight();
-        Ok(if is_narrow_cheaper { narrow } else { wide }.clone())
+        match (wide, narrow) {
+            (Ok(wide), Ok(narrow)) => {
+                let is_narrow_cheaper = narrow.costs().weight() < wide.costs().weight();
+                Ok(if is_narrow_cheaper { narrow } else { wide })
+            }
+            // A plan that is too large for one width is left to the other.
+            (wide, narrow) => wide.or(narrow),
+        }
     }
 }
 

@@ -16,9 +16,10 @@ fn graph(
     consts: &[&[usize]],
     result: &[usize],
 ) -> Graph {
-    let kind = match op {
-        Op::Table { .. } | Op::SoftmaxNumerator { .. } => ConstKind::Table,
-        _ => ConstKind::Weight,
+    let kind = if matches!(op, Op::Table { .. } | Op::SoftmaxNumerator { .. }) {
+        ConstKind::Table
+    } else {
+        ConstKind::Weight
     };
     let tensor = |shape: &[usize], lo, hi| TensorInfo {
         shape: shape.to_vec(),

@@ -12,23 +12,26 @@ const MAX_SLOTS: usize = 1 << 30;
 impl Builder<'_> {
     /// Id of a table in tuples.
     pub(in crate::plan::build) fn table(&mut self, table: Table, rows: usize) -> i64 {
-        let position = self.tables.iter().position(|(t, _)| *t == table);
-        let position = position.unwrap_or_else(|| {
+        let next = self.tables.len();
+        let position = *self.table_ids.entry(table).or_insert(next);
+        if position == next {
             self.tables.push((table, rows));
             self.used.slots = self.used.slots.saturating_add(slots(&[rows]));
-            self.tables.len().saturating_sub(1)
-        });
+        }
         coefficient(position.saturating_add(1))
     }
 
     /// The wire of a weight that is a table already.
     pub(in crate::plan::build) fn weight_table(&self, constant: usize) -> Option<WireId> {
-        self.tables.iter().find_map(|(table, _)| match table {
-            Table::Weight { constant: id, wire } if *id == constant => Some(*wire),
-            Table::Weight { .. } | Table::Range { .. } | Table::Constant { .. } | Table::Zero => {
-                None
-            }
-        })
+        // Range tables come first in the order of tables, weights last, by const id.
+        let least = Table::Weight {
+            constant,
+            wire: WireId(0),
+        };
+        match self.table_ids.range(least..).next() {
+            Some((&Table::Weight { constant: id, wire }, _)) if id == constant => Some(wire),
+            _ => None,
+        }
     }
 
     /// One lookup per cell of the space.
