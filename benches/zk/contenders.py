@@ -12,7 +12,7 @@ import veridical
 from benches.zk import adapter
 from benches.zk.environments import DSPERSE, EZKL, Environment
 from benches.zk.stages import PHASES
-from veridical import _core
+from veridical import _core, builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,8 +47,10 @@ class Contender:
 
     @property
     def version(self) -> str:
-        """Release that is measured."""
-        return _core.__version__ if self.environment is None else self.environment.version
+        """Release that is measured, and which build of ours."""
+        if self.environment is None:
+            return f"{_core.__version__}, build {builds.BUILD}"
+        return self.environment.version
 
     @property
     def driver(self) -> str:
@@ -64,7 +66,7 @@ class Contender:
         files = [HERE / "stages.py", HERE / f"drive_{self.kind}.py"]
         if self.environment is None:
             package = Path(veridical.__file__).parent
-            files += [HERE / "adapter.py", *package.glob("_core*.so")]
+            files += [HERE / "adapter.py", *package.glob("**/_core*.so")]
             files += [*package.glob("zk/**/*.py"), *package.glob("compiler/**/*.py")]
         else:
             files.append(self.environment.lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from benches.table import duration, markdown, size
@@ -248,15 +249,28 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
         if "verifier_key_bytes" in row.facts and "logrows" in row.facts:
             key, rows_log = size(row.facts["verifier_key_bytes"]), row.facts["logrows"]
             remarks[f"* {where}: 2^{rows_log} rows, verifier's key {key}"] = None
-        if "soundness_bits" in row.facts:
-            bits = row.facts["soundness_bits"]
-            remarks[f"* {where}: {bits} bits of soundness, by the union bound"] = None
-        foreign = max(row.foreign_load.values(), default=0.0)
-        if foreign > NOTABLE_LOAD:
-            remarks[f"* {where}: other processes took {foreign:.0%} of the machine meanwhile"] = (
-                None
-            )
         if row.failure is not None:
             where = f"{where}, {row.threads} thread(s), {row.inputs} input(s)"
             remarks[f"* {where}: not measured: {row.failure}"] = None
-    return list(remarks)
+    return [*remarks, *_extremes(rows)]
+
+
+def _extremes(rows: Sequence[Row]) -> list[str]:
+    """Return the least soundness and the greatest load by others, over all settings of a pair."""
+    bits: dict[str, int] = {}
+    loads: dict[str, float] = {}
+    for row in rows:
+        where = f"{row.model}, {row.contender}"
+        if "soundness_bits" in row.facts:
+            bits[where] = min(row.facts["soundness_bits"], bits.get(where, sys.maxsize))
+        foreign = max(row.foreign_load.values(), default=0.0)
+        if foreign > NOTABLE_LOAD:
+            loads[where] = max(foreign, loads.get(where, 0.0))
+    lines = [
+        f"* {where}: {least} bits of soundness, by the union bound" for where, least in bits.items()
+    ]
+    lines += [
+        f"* {where}: other processes took up to {load:.0%} of the machine meanwhile"
+        for where, load in loads.items()
+    ]
+    return lines
