@@ -17,7 +17,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use veridical_argument::plan::{Definition, Plan};
+use veridical_argument::plan::{Definition, Plan, Wire};
 use veridical_program::Program;
 
 fn vectors() -> Vec<(PathBuf, Program)> {
@@ -101,5 +101,27 @@ fn inputs_are_public_wires_in_order() {
             assert_eq!(wire.definition, Definition::Public { tensor: id });
             assert_eq!(wire.shape.iter().product::<usize>(), integers.len());
         }
+    }
+}
+
+/// A verifier computes layouts of inputs; it does not see that another node changes nothing.
+#[test]
+fn layouts_behind_other_nodes_are_not_public() {
+    let publics = |plan: &Plan| {
+        let is_public = |w: &&Wire| matches!(w.definition, Definition::Public { .. });
+        plan.wires.iter().filter(is_public).count()
+    };
+    for (is_clamped, expected) in [(false, 3), (true, 1)] {
+        let mut b = support::Builder::new(1);
+        let mut x = b.input(&[2, 3], -5, 5);
+        if is_clamped {
+            x = b.clamp(x, -9, 9);
+        }
+        let y = b.transpose(x, &[1, 0]);
+        let y = b.reshape(y, &[6]);
+        b.output(y);
+        let plan = Plan::build(&b.build(), 2).unwrap();
+        assert_eq!(plan.check(), Ok(()));
+        assert_eq!(publics(&plan), expected, "{is_clamped}");
     }
 }

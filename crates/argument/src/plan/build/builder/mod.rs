@@ -5,7 +5,7 @@ mod wires;
 
 use std::collections::BTreeMap;
 
-use veridical_program::{Graph, Node};
+use veridical_program::{Graph, Node, Op};
 
 use crate::plan::error::PlanError;
 use crate::plan::{
@@ -19,6 +19,8 @@ const MAX_PARTS: usize = 1 << 19;
 #[derive(Debug, Clone)]
 pub(super) struct Operand {
     pub(super) wire: WireId,
+    /// Whether it is an input or a layout of inputs; a node of another kind that changes nothing is not.
+    pub(super) is_public: bool,
     /// Batch first.
     pub(super) shape: Vec<usize>,
     /// Declared range.
@@ -47,8 +49,8 @@ pub(super) struct Builder<'a> {
     limb: u32,
     /// Current node.
     node: usize,
-    /// Wires of the tensors so far.
-    tensors: Vec<WireId>,
+    /// Wires of the tensors so far, and whether a verifier computes them from inputs by layouts alone.
+    tensors: Vec<(WireId, bool)>,
     wires: Vec<Wire>,
     tables: Vec<(Table, usize)>,
     table_ids: BTreeMap<Table, usize>,
@@ -117,8 +119,10 @@ impl<'a> Builder<'a> {
         let missing = || self.inconsistent("an operand is missing");
         let id = *self.current()?.inputs.get(position).ok_or_else(missing)?;
         let info = self.graph.tensors.get(id).ok_or_else(missing)?;
+        let (wire, is_public) = *self.tensors.get(id).ok_or_else(missing)?;
         Ok(Operand {
-            wire: *self.tensors.get(id).ok_or_else(missing)?,
+            wire,
+            is_public,
             shape: self.shape_of(id)?,
             lo: info.lo.into(),
             hi: info.hi.into(),
@@ -163,7 +167,18 @@ impl<'a> Builder<'a> {
         if self.tensors.len() != tensor || self.shape(wire) != shape {
             return Err(self.inconsistent("the result has another shape than declared"));
         }
-        self.tensors.push(wire);
+        let is_layout = self.graph.nodes.get(self.node).is_none_or(|node| {
+            matches!(
+                node.op,
+                Op::Reshape { .. }
+                    | Op::Transpose { .. }
+                    | Op::Expand { .. }
+                    | Op::Concat { .. }
+                    | Op::Slice { .. }
+                    | Op::Pad { .. }
+            )
+        });
+        self.tensors.push((wire, is_layout && self.is_public(wire)));
         if let Some(wire) = self.wires.get_mut(wire.0) {
             wire.tensor.get_or_insert(tensor);
         }
@@ -249,8 +264,8 @@ impl<'a> Builder<'a> {
         }
         let mut outputs = Vec::new();
         for (output, published) in self.graph.outputs.iter().enumerate() {
-            let wire = self.tensors.get(published.tensor).copied();
-            let wire = wire.ok_or_else(|| self.inconsistent("no such output"))?;
+            let found = self.tensors.get(published.tensor).copied();
+            let (wire, _) = found.ok_or_else(|| self.inconsistent("no such output"))?;
             outputs.push(Published { output, wire });
         }
         Ok(Plan {

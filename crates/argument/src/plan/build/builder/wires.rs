@@ -286,7 +286,7 @@ impl Builder<'_> {
         let operands = self.operands()?;
         let shape = self.result_shape()?;
         let total = self.used.layout.saturating_add(cells(&shape));
-        if !operands.iter().all(|x| self.is_public(x.wire)) || total > MAX_LAYOUT {
+        if !operands.iter().all(|x| x.is_public) || total > MAX_LAYOUT {
             return Ok(None);
         }
         self.used.layout = total;
