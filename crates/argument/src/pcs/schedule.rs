@@ -147,11 +147,12 @@ fn first_rate(stack: Stack, variables: usize) -> usize {
     }
 }
 
-/// Rate of the codeword after `done` others. It falls fast while codewords are short; of a large
-/// stack, the second codeword is what an opening spends its time on.
+/// Rate of the codeword after `done` others: the second one is what an opening spends its time on,
+/// and a query more costs less than a lower rate.
 fn next_rate(variables: usize, done: usize, rate: usize) -> usize {
     let next = match (variables, done) {
-        (..=16, _) => rate + 3,
+        (..=12, 1) => 4,
+        (13..=16, 1) => 5,
         (21.., 1) => 3,
         _ => rate + 2,
     };

@@ -202,13 +202,13 @@ fn schedules_are_part_of_the_format() {
             Profile::STANDARD,
             Stack::Witness,
             16,
-            &[(5, 3, 66, 12), (5, 6, 33, 10)],
+            &[(5, 3, 66, 12), (5, 5, 39, 12)],
         ),
         (
             Profile::STANDARD,
             Stack::Weights,
             16,
-            &[(5, 4, 49, 12), (5, 6, 33, 10)],
+            &[(5, 4, 49, 12), (5, 5, 39, 12)],
         ),
         (
             Profile::STANDARD,

@@ -202,7 +202,7 @@ fn grinding_and_queries_are_what_the_schedule_says() {
 fn figures_of_the_specification() {
     for (weights, witness, union, round, strong) in [
         (10, 10, 1054, 1064, 1290),
-        (18, 14, 1041, 1063, 1290),
+        (18, 14, 1042, 1063, 1290),
         (18, 18, 1040, 1063, 1289),
         (22, 20, 1035, 1060, 1288),
         (25, 24, 1030, 1060, 1286),
