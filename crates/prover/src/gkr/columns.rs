@@ -129,7 +129,9 @@ impl Nest {
         if sizes.is_empty() {
             sizes.push(1);
             bits.push(0);
-            kept.iter_mut().for_each(|kept| kept.push(0));
+            for kept in &mut kept {
+                kept.push(0);
+            }
         }
         for (operand, kept) in operands.iter_mut().zip(kept) {
             operand.strides = kept;
@@ -205,7 +207,9 @@ fn accumulate<T: Copy + Into<i32>>(
     let element = |cell: &T| F::from_i32((*cell).into());
     if step == 0 {
         let value = cells.get(first).map(element).unwrap_or_default() * coeff;
-        into.iter_mut().for_each(|slot| *slot += value);
+        for slot in into {
+            *slot += value;
+        }
         return;
     }
     let cells = cells.get(first..).unwrap_or(&[]);

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use veridical_argument::field::EF;
 use veridical_argument::multilinear::{chi, eq_table};
 
-use super::lanes::{LANE_BITS, V, cells, mul, spread, weigh};
+use super::lanes::{LANE_BITS, V, ZERO, accumulate, cells, mul, spread, weigh};
 
 /// Variables of the number of a vector inside a chunk, the unit of work of a thread.
 const CHUNK_BITS: usize = 5;
@@ -119,11 +119,11 @@ impl Weights<'_> {
         };
         let add = |mut left: [V; N], right: [V; N]| {
             for (left, right) in left.iter_mut().zip(right) {
-                *left += right;
+                accumulate(left, &right);
             }
             left
         };
-        let sums = chunks.enumerate().map(one).reduce(|| [V::ZERO; N], add);
+        let sums = chunks.enumerate().map(one).reduce(|| [ZERO; N], add);
         self.total(&sums, turn)
     }
 

@@ -6,10 +6,15 @@
 //! column. So what the first round sums is a form in products of two base columns, and binding its
 //! variable is one dot product of base elements per coordinate.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a vector that is passed by a call goes through memory"
+)]
+
 use p3_field::{Algebra, BasedVectorSpace, PackedValue, PrimeCharacteristicRing};
 use veridical_argument::field::{DEGREE, EF, F};
 
-use super::lanes::{IN_ORDER, P, V, coordinates, mul, split, split_base, spread, vector};
+use super::lanes::{IN_ORDER, ONE, P, V, ZERO, accumulate, add, mul, split, split_base, spread};
 use super::layer::{bind_first, leading};
 use super::leaves::{Leaf, LeafTable, MAX_COLUMNS, Part};
 use super::tree::{Quad, all_above};
@@ -58,21 +63,26 @@ impl<const C: usize> View<'_, C> {
 
     /// The columns at the slots of quad `index`, even and odd.
     #[inline(always)]
-    fn slots(&self, index: usize) -> [(P, P); C] {
-        self.columns
-            .map(|column| split_base(column[2 * index], column[2 * index + 1], IN_ORDER))
+    fn slots(&self, index: usize) -> ([P; C], [P; C]) {
+        let (mut even, mut odd) = ([P::ZERO; C], [P::ZERO; C]);
+        for i in 0..C {
+            let column = self.columns[i];
+            (even[i], odd[i]) = split_base(column[2 * index], column[2 * index + 1], IN_ORDER);
+        }
+        (even, odd)
     }
 
-    /// The columns at the slots of the quads `2 pair` and `2 pair + 1`: for the even slots, then the
-    /// odd ones, the cells with the lowest variable of the quads 0 and 1.
+    /// The columns at the slots of the quads `2 pair` and `2 pair + 1`, even and odd; the first `C` of
+    /// each have the lowest variable of the quads 0, the others 1.
     #[inline(always)]
-    fn line(&self, pair: usize) -> [[(P, P); C]; 2] {
+    fn line<const D: usize>(&self, pair: usize) -> ([P; D], [P; D]) {
         let (first, second) = (self.slots(2 * pair), self.slots(2 * pair + 1));
-        let turn = LeafTable::TURN;
-        [
-            std::array::from_fn(|i| split_base(first[i].0, second[i].0, turn)),
-            std::array::from_fn(|i| split_base(first[i].1, second[i].1, turn)),
-        ]
+        let (mut even, mut odd) = ([P::ZERO; D], [P::ZERO; D]);
+        for i in 0..C {
+            (even[i], even[i + C]) = split_base(first.0[i], second.0[i], LeafTable::TURN);
+            (odd[i], odd[i + C]) = split_base(first.1[i], second.1[i], LeafTable::TURN);
+        }
+        (even, odd)
     }
 }
 
@@ -84,9 +94,25 @@ fn coordinate(value: &EF, k: usize) -> F {
 /// `constant + sum of coefficients * cells`.
 #[inline(always)]
 fn affine<const N: usize>(constant: &[P; DEGREE], rows: &[[F; N]; DEGREE], cells: &[P; N]) -> V {
-    vector(std::array::from_fn(|k| {
-        P::mixed_dot_product(cells, &rows[k]) + constant[k]
-    }))
+    [
+        P::mixed_dot_product(cells, &rows[0]) + constant[0],
+        P::mixed_dot_product(cells, &rows[1]) + constant[1],
+        P::mixed_dot_product(cells, &rows[2]) + constant[2],
+        P::mixed_dot_product(cells, &rows[3]) + constant[3],
+        P::mixed_dot_product(cells, &rows[4]) + constant[4],
+    ]
+}
+
+/// `sum over i of base_i * extension_i`, the extension elements by coordinate.
+#[inline(always)]
+fn mixed<const N: usize>(base: &[P; N], rows: &[[P; N]; DEGREE]) -> V {
+    [
+        P::dot_product(base, &rows[0]),
+        P::dot_product(base, &rows[1]),
+        P::dot_product(base, &rows[2]),
+        P::dot_product(base, &rows[3]),
+        P::dot_product(base, &rows[4]),
+    ]
 }
 
 /// The layer above.
@@ -100,28 +126,31 @@ impl Pass for Reduce<'_> {
 
     fn run<const C: usize, const D: usize>(self, view: &View<'_, C>) {
         let rows = view.coefficients(EF::ONE);
-        let constant = *coordinates(&spread(view.leaf.constant));
+        let constant = spread(view.leaf.constant);
         let fraction = |index: usize| {
-            let cells = view.slots(index);
-            let d0 = affine(&constant, &rows, &cells.map(|cell| cell.0));
-            let d1 = affine(&constant, &rows, &cells.map(|cell| cell.1));
+            let (even, odd) = view.slots(index);
+            let d0 = affine(&constant, &rows, &even);
+            let d1 = affine(&constant, &rows, &odd);
             let numerator = if view.leaf.whole {
-                d0 + d1
+                add(&d0, &d1)
             } else {
-                let (a, b) = (coordinates(&d0), coordinates(&d1));
-                let numerators = [cells[0].0, cells[0].1];
-                vector(std::array::from_fn(|k| {
-                    P::dot_product(&numerators, &[b[k], a[k]])
-                }))
+                let (a, b) = (&d0, &d1);
+                let rows = [
+                    [b[0], a[0]],
+                    [b[1], a[1]],
+                    [b[2], a[2]],
+                    [b[3], a[3]],
+                    [b[4], a[4]],
+                ];
+                mixed(&[even[0], odd[0]], &rows)
             };
             (numerator, mul(&d0, &d1))
         };
         for (offset, into) in self.into.iter_mut().enumerate() {
             let index = self.start + 2 * offset;
             let (first, second) = (fraction(index), fraction(index + 1));
-            let (n0, n1) = split(&first.0, &second.0, LeafTable::TURN);
-            let (d0, d1) = split(&first.1, &second.1, LeafTable::TURN);
-            *into = [n0, d0, n1, d1];
+            (into[0], into[2]) = split(&first.0, &second.0, LeafTable::TURN);
+            (into[1], into[3]) = split(&first.1, &second.1, LeafTable::TURN);
         }
     }
 }
@@ -139,48 +168,49 @@ impl Pass for Leading<'_> {
     fn run<const C: usize, const D: usize>(self, view: &View<'_, C>) -> V {
         // By pair of columns: sum of weight times the product of a step of the even slots and one of
         // the odd slots, both ways.
-        let mut sums = [[V::ZERO; C]; C];
+        let mut sums = [[ZERO; C]; C];
         for (group, weights) in self.weights.chunks(GROUP).enumerate() {
             let mut products = [[[P::ZERO; GROUP]; C]; C];
             let mut rows = [[P::ZERO; GROUP]; DEGREE];
             for (at, weight) in weights.iter().enumerate() {
-                let [even, odd] = view.line(self.pair + GROUP * group + at);
-                let even = even.map(|(low, high)| high - low);
-                let odd = odd.map(|(low, high)| high - low);
+                let (mut even, mut odd) = view.line::<D>(self.pair + GROUP * group + at);
+                for i in 0..C {
+                    even[i] = even[i + C] - even[i];
+                    odd[i] = odd[i + C] - odd[i];
+                }
                 for i in 0..C {
                     products[i][i][at] = even[i] * odd[i];
                     for j in 0..i {
                         products[i][j][at] = P::dot_product(&[even[i], odd[i]], &[odd[j], even[j]]);
                     }
                 }
-                for (row, value) in rows.iter_mut().zip(coordinates(weight)) {
+                for (row, value) in rows.iter_mut().zip(weight) {
                     row[at] = *value;
                 }
             }
             for i in 0..C {
                 for j in 0..=i {
-                    sums[i][j] += vector(std::array::from_fn(|k| {
-                        P::dot_product(&products[i][j], &rows[k])
-                    }));
+                    accumulate(&mut sums[i][j], &mixed(&products[i][j], &rows));
                 }
             }
         }
         let coefficients = &view.leaf.coefficients;
-        let (mut denominators, mut numerators) = (V::ZERO, V::ZERO);
+        let (mut denominators, mut numerators) = (ZERO, ZERO);
         for i in 0..C {
             for j in 0..=i {
-                denominators += sums[i][j] * (coefficients[i] * coefficients[j]);
+                let factor = spread(coefficients[i] * coefficients[j]);
+                accumulate(&mut denominators, &mul(&sums[i][j], &factor));
             }
             // The numerator is the first column or, at a step of a constant, 0.
             if !view.leaf.whole {
-                let both = sums[i][0] * coefficients[i];
-                numerators += both;
+                let both = mul(&sums[i][0], &spread(coefficients[i]));
+                accumulate(&mut numerators, &both);
                 if i == 0 {
-                    numerators += both;
+                    accumulate(&mut numerators, &both);
                 }
             }
         }
-        numerators + mul(&denominators, self.lambda)
+        add(&numerators, &mul(&denominators, self.lambda))
     }
 }
 
@@ -201,27 +231,22 @@ impl Pass for Bind<'_> {
         let rows: [[F; D]; DEGREE] = std::array::from_fn(|k| {
             std::array::from_fn(|i| if i < C { low[k][i] } else { high[k][i - C] })
         });
-        let constant = *coordinates(&spread(view.leaf.constant));
+        let constant = spread(view.leaf.constant);
         let at = [EF::ONE - self.challenge, self.challenge];
         let numerators: [[F; 2]; DEGREE] =
             std::array::from_fn(|k| at.map(|value| coordinate(&value, k)));
         let lambda = spread(self.lambda);
         for (offset, into) in self.into.iter_mut().enumerate() {
-            let [even, odd] = view.line(self.pair + offset);
-            let bound = |cells: &[(P, P); C]| {
-                let cells: [P; D] =
-                    std::array::from_fn(|i| if i < C { cells[i].0 } else { cells[i - C].1 });
-                affine(&constant, &rows, &cells)
-            };
-            into[1] = bound(&even);
-            into[3] = bound(&odd);
+            let (even, odd) = view.line::<D>(self.pair + offset);
+            into[1] = affine(&constant, &rows, &even);
+            into[3] = affine(&constant, &rows, &odd);
             if view.leaf.whole {
-                into[0] = mul(&into[1], &lambda) + P::ONE;
-                into[2] = V::ONE;
+                into[0] = add(&mul(&into[1], &lambda), &ONE);
+                into[2] = ONE;
             } else {
-                let numerator = |(a, b): (P, P)| affine(&[P::ZERO; DEGREE], &numerators, &[a, b]);
-                into[0] = mul(&into[1], &lambda) + numerator(even[0]);
-                into[2] = numerator(odd[0]);
+                let n0 = affine(&ZERO, &numerators, &[even[0], even[C]]);
+                into[0] = add(&n0, &mul(&into[1], &lambda));
+                into[2] = affine(&ZERO, &numerators, &[odd[0], odd[C]]);
             }
         }
     }
@@ -243,11 +268,11 @@ impl LeafTable {
     /// Over the pairs of quads from `pair` on, one for each weight, the sum of the weight times
     /// the coefficient of `X^2` of the summand.
     pub(super) fn first_leading(&self, pair: usize, mut weights: &[V], lambda: &V) -> V {
-        let mut total = V::ZERO;
+        let mut total = ZERO;
         for (part, quads) in self.parts(2 * pair, 2 * weights.len()) {
             let (here, rest) = weights.split_at(quads.div_ceil(2));
             weights = rest;
-            total += match part {
+            let sum = match part {
                 Part::Block(leaf, start) => leaf.pass(Leading {
                     pair: start / 2,
                     weights: here,
@@ -255,6 +280,7 @@ impl LeafTable {
                 }),
                 Part::Quads(quads) => leading(quads, here, Self::TURN, lambda),
             };
+            accumulate(&mut total, &sum);
         }
         total
     }

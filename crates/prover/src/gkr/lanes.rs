@@ -5,17 +5,26 @@
 //! holds the lowest bit of the number of the vector. So the bits of the lanes turn: lane bit `b` of
 //! a table with turn `t` holds variable `(b - t) mod LANE_BITS`.
 
-use p3_field::{
-    BasedVectorSpace, ExtensionField, Field, PackedFieldExtension, PackedFieldPow2, PackedValue,
-    PrimeCharacteristicRing,
-};
-use veridical_argument::field::{EF, F};
+#![expect(
+    clippy::inline_always,
+    reason = "a vector that is passed by a call goes through memory"
+)]
+
+use p3_field::{BasedVectorSpace, Field, PackedFieldPow2, PackedValue, PrimeCharacteristicRing};
+use veridical_argument::field::{DEGREE, EF, F};
 
 /// Base elements side by side.
 pub(super) type P = <F as Field>::Packing;
 
-/// Extension elements side by side, by coordinate.
-pub(super) type V = <EF as ExtensionField<F>>::ExtensionPacking;
+/// Extension elements side by side, by coordinate. A plain array and free functions: the operators of
+/// the packed extension pass vectors through memory.
+pub(super) type V = [P; DEGREE];
+
+/// Zeros.
+pub(super) const ZERO: V = [P::ZERO; DEGREE];
+
+/// Ones.
+pub(super) const ONE: V = [P::ONE, P::ZERO, P::ZERO, P::ZERO, P::ZERO];
 
 /// Number of lanes, a power of two.
 pub(super) const LANES: usize = <P as PackedValue>::WIDTH;
@@ -29,7 +38,10 @@ pub(super) const IN_ORDER: usize = 0;
 /// Turn of the table of pairs.
 #[inline]
 pub(super) const fn next_turn(turn: usize) -> usize {
-    if turn + 1 < LANE_BITS { turn + 1 } else { 0 }
+    match (turn + 1).checked_rem(LANE_BITS) {
+        Some(next) => next,
+        None => 0,
+    }
 }
 
 /// Variable that a lane bit holds.
@@ -50,19 +62,34 @@ pub(super) fn cells(turn: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Coordinates of a vector.
+/// Sum.
 #[inline(always)]
-pub(super) fn coordinates(vector: &V) -> &[P; 5] {
-    match vector.as_basis_coefficients_slice().first_chunk() {
-        Some(coordinates) => coordinates,
-        None => &[P::ZERO; 5],
-    }
+pub(super) fn add(a: &V, b: &V) -> V {
+    [
+        a[0] + b[0],
+        a[1] + b[1],
+        a[2] + b[2],
+        a[3] + b[3],
+        a[4] + b[4],
+    ]
 }
 
-/// Vector with these coordinates.
+/// Difference.
 #[inline(always)]
-pub(super) fn vector(coordinates: [P; 5]) -> V {
-    V::from_basis_coefficients_fn(|i| coordinates[i])
+pub(super) fn sub(a: &V, b: &V) -> V {
+    [
+        a[0] - b[0],
+        a[1] - b[1],
+        a[2] - b[2],
+        a[3] - b[3],
+        a[4] - b[4],
+    ]
+}
+
+/// Adds in place.
+#[inline(always)]
+pub(super) fn accumulate(sum: &mut V, summand: &V) {
+    *sum = add(sum, summand);
 }
 
 /// The cells of two neighbouring vectors with `x_0 = 0`, and those with `x_0 = 1`.
@@ -80,12 +107,14 @@ pub(super) fn split_base(first: P, second: P, turn: usize) -> (P, P) {
 /// [`split_base`] of extension elements.
 #[inline(always)]
 pub(super) fn split(first: &V, second: &V, turn: usize) -> (V, V) {
-    let (a, b) = (coordinates(first), coordinates(second));
-    let pairs: [(P, P); 5] = core::array::from_fn(|i| split_base(a[i], b[i], turn));
-    (
-        vector(pairs.map(|pair| pair.0)),
-        vector(pairs.map(|pair| pair.1)),
-    )
+    // Spelled out: maps of arrays of this size are not inlined.
+    let (a, b) = (first, second);
+    let (a0, b0) = split_base(a[0], b[0], turn);
+    let (a1, b1) = split_base(a[1], b[1], turn);
+    let (a2, b2) = split_base(a[2], b[2], turn);
+    let (a3, b3) = split_base(a[3], b[3], turn);
+    let (a4, b4) = split_base(a[4], b[4], turn);
+    ([a0, a1, a2, a3, a4], [b0, b1, b2, b3, b4])
 }
 
 /// Product, with one reduction per coordinate.
@@ -94,31 +123,42 @@ pub(super) fn split(first: &V, second: &V, turn: usize) -> (V, V) {
 /// whose entries are sums of coordinates of the second.
 #[inline(always)]
 pub(super) fn mul(a: &V, b: &V) -> V {
-    let a = coordinates(a);
-    let [b0, b1, b2, b3, b4] = *coordinates(b);
+    let [b0, b1, b2, b3, b4] = *b;
     let b14 = b1 - b4;
     let b03 = b0 - b3;
     let b42 = b4 - b2;
     let b341 = b3 - b14;
-    vector([
+    [
         P::dot_product(a, &[b0, b4, b3, b2, b14]),
         P::dot_product(a, &[b1, b0, b4, b3, b2]),
         P::dot_product(a, &[b2, b14, b03, b42, b341]),
         P::dot_product(a, &[b3, b2, b14, b03, b42]),
         P::dot_product(a, &[b4, b3, b2, b14, b03]),
-    ])
+    ]
 }
 
 /// One lane.
 #[inline]
 pub(super) fn extract(vector: &V, lane: usize) -> EF {
-    PackedFieldExtension::<F, EF>::extract(vector, lane)
+    EF::from_basis_coefficients_fn(|k| vector[k].extract(lane))
+}
+
+/// A vector lane by lane.
+pub(super) fn gather(lane: impl Fn(usize) -> EF) -> V {
+    std::array::from_fn(|k| {
+        P::from_fn(|at| {
+            let value = lane(at);
+            let coordinates: &[F] = value.as_basis_coefficients_slice();
+            coordinates[k]
+        })
+    })
 }
 
 /// Every lane the same.
 #[inline(always)]
 pub(super) fn spread(value: EF) -> V {
-    V::from(value)
+    let coordinates: &[F] = value.as_basis_coefficients_slice();
+    std::array::from_fn(|k| P::from(coordinates[k]))
 }
 
 /// Sum over the lanes of lane times weight; a weight per lane.

@@ -6,51 +6,57 @@
 //! `m0 d1 + n1 d0`. In the first round `q(0)` and `q(1)` are known: binding the lowest variable of
 //! the sum to 0 and 1 gives what was sent for the layer above.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a vector that is passed by a call goes through memory"
+)]
+
 use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
 use veridical_argument::field::EF;
 use veridical_argument::multilinear::eq_table;
 
 use super::equality::Equality;
-use super::lanes::{LANE_BITS, V, mul, next_turn, split, spread};
+use super::lanes::{
+    LANE_BITS, ONE, P, V, ZERO, accumulate, add, mul, next_turn, split, spread, sub,
+};
 use super::leaves::LeafTable;
 use super::rounds::{Quadratic, Rounds};
-use super::tree::{Narrow, Quad, UNUSED, UNUSED_VECTORS, Wide, numerator, sum, unpack, zero_quads};
+use super::tree::{
+    Narrow, Quad, UNUSED, UNUSED_VECTORS, Wide, quads, quads_mut, space, sum, unpack,
+};
 
 /// Space for the tables of the rounds, kept from layer to layer.
 #[derive(Debug)]
 pub(super) struct Workspace {
-    front: Vec<V>,
-    back: Vec<V>,
+    front: Vec<P>,
+    back: Vec<P>,
 }
 
 impl Workspace {
     /// For layers of at most this many quads.
     pub(super) fn new(quads: usize) -> Self {
         Self {
-            front: zero_quads(quads.div_ceil(2)),
-            back: zero_quads(quads.div_ceil(4)),
+            front: space(quads.div_ceil(2)),
+            back: space(quads.div_ceil(4)),
         }
     }
 }
 
-/// The cells of neighbouring quads with `x_0 = 0`, and those with `x_0 = 1` less these.
+/// The cells with `x_0 = 0`, and those with `x_0 = 1` less these.
 #[inline(always)]
-pub(super) fn line(first: &Quad<V>, second: &Quad<V>, turn: usize) -> (Quad<V>, Quad<V>) {
-    let (a, e) = split(&first[0], &second[0], turn);
-    let (b, f) = split(&first[1], &second[1], turn);
-    let (c, g) = split(&first[2], &second[2], turn);
-    let (d, h) = split(&first[3], &second[3], turn);
-    ([a, b, c, d], [e - a, f - b, g - c, h - d])
+fn line(first: &V, second: &V, turn: usize) -> (V, V) {
+    let (low, high) = split(first, second, turn);
+    (low, sub(&high, &low))
 }
 
-/// Binds the variable of a line.
+/// Binds the lowest variable of neighbouring quads.
 #[inline(always)]
-fn bind(into: &mut Quad<V>, (low, step): &(Quad<V>, Quad<V>), challenge: &V) {
-    into[0] = low[0] + mul(&step[0], challenge);
-    into[1] = low[1] + mul(&step[1], challenge);
-    into[2] = low[2] + mul(&step[2], challenge);
-    into[3] = low[3] + mul(&step[3], challenge);
+fn bind(into: &mut Quad<V>, first: &Quad<V>, second: &Quad<V>, turn: usize, challenge: &V) {
+    for ((into, first), second) in into.iter_mut().zip(first).zip(second) {
+        let (low, step) = line(first, second, turn);
+        *into = add(&low, &mul(&step, challenge));
+    }
 }
 
 /// A layer of vectors under the sumcheck.
@@ -102,12 +108,17 @@ impl Layer for Wide {
 
 /// [`Layer::leading`] over these quads.
 pub(super) fn leading(quads: &[Quad<V>], weights: &[V], turn: usize, lambda: &V) -> V {
-    let mut total = V::ZERO;
+    let mut total = ZERO;
     for (pair, weight) in quads.chunks(2).zip(weights) {
         let second = pair.get(1).unwrap_or(&UNUSED_VECTORS);
-        let (_, mut step) = line(&pair[0], second, turn);
-        step[0] += mul(&step[1], lambda);
-        total += mul(&numerator(&step), weight);
+        let first = &pair[0];
+        let (_, d0) = line(&first[1], &second[1], turn);
+        let (_, n0) = line(&first[0], &second[0], turn);
+        let m0 = add(&n0, &mul(&d0, lambda));
+        let (_, n1) = line(&first[2], &second[2], turn);
+        let (_, d1) = line(&first[3], &second[3], turn);
+        let value = add(&mul(&m0, &d1), &mul(&n1, &d0));
+        accumulate(&mut total, &mul(&value, weight));
     }
     total
 }
@@ -123,8 +134,8 @@ pub(super) fn bind_first(
     let (challenge, lambda) = (spread(challenge), spread(lambda));
     for (into, pair) in into.iter_mut().zip(quads.chunks(2)) {
         let second = pair.get(1).unwrap_or(&UNUSED_VECTORS);
-        bind(into, &line(&pair[0], second, turn), &challenge);
-        into[0] += mul(&into[1], &lambda);
+        bind(into, &pair[0], second, turn, &challenge);
+        into[0] = add(&into[0], &mul(&into[1], &lambda));
     }
 }
 
@@ -165,7 +176,7 @@ pub(super) fn prove_wide(
     });
     let challenge = rounds.play(Quadratic { at_zero, leading });
 
-    let unused = [factor, V::ONE, V::ZERO, V::ONE];
+    let unused = [factor, ONE, ZERO, ONE];
     let mut stage = Stage {
         variables: layer.variables(),
         turn: layer.turn(),
@@ -180,11 +191,11 @@ pub(super) fn prove_wide(
     let mut sums = fill(front, stage, &unused, lambda, &equality, first);
     while let Some(q) = sums {
         let challenge = spread(rounds.play(q));
-        let quads = &front.as_chunks().0[..stage.quads];
+        let quads = &quads(front)[..stage.quads];
         let bound = |start: usize, into: &mut [Quad<V>]| {
             for (into, pair) in into.iter_mut().zip(quads[2 * start..].chunks(2)) {
                 let second = pair.get(1).unwrap_or(&unused);
-                bind(into, &line(&pair[0], second, stage.turn), &challenge);
+                bind(into, &pair[0], second, stage.turn, &challenge);
             }
         };
         let next = stage.next();
@@ -192,20 +203,20 @@ pub(super) fn prove_wide(
         stage = next;
         std::mem::swap(front, back);
     }
-    let last = front.as_chunks().0.first().unwrap_or(&unused);
+    let last = quads(front).first().unwrap_or(&unused);
     finish(unpack(last, stage.turn), point, lambda, rounds)
 }
 
 /// Computes a table, and the sums of its round if the variable of the round is none of a lane.
 fn fill(
-    into: &mut [V],
+    into: &mut [P],
     stage: Stage,
     unused: &Quad<V>,
     lambda: EF,
     equality: &Equality<'_>,
     compute: impl Fn(usize, &mut [Quad<V>]) + Sync,
 ) -> Option<Quadratic> {
-    let quads = &mut into.as_chunks_mut().0[..stage.quads];
+    let quads = &mut quads_mut(into)[..stage.quads];
     if stage.variables == LANE_BITS {
         compute(0, quads);
         return None;
@@ -214,11 +225,18 @@ fn fill(
     let size = 2 * weights.chunk();
     let chunk = |(number, chunk): (usize, &mut [Quad<V>]), weights: &[V]| {
         compute(number * size, chunk);
-        let mut sums = [V::ZERO; 2];
+        let mut sums = [ZERO; 2];
         for (pair, weight) in chunk.chunks(2).zip(weights) {
-            let (low, step) = line(&pair[0], pair.get(1).unwrap_or(unused), stage.turn);
-            sums[0] += mul(&numerator(&low), weight);
-            sums[1] += mul(&numerator(&step), weight);
+            let (first, second) = (&pair[0], pair.get(1).unwrap_or(unused));
+            let (m0, m0_step) = line(&first[0], &second[0], stage.turn);
+            let (d1, d1_step) = line(&first[3], &second[3], stage.turn);
+            let (low, step) = (mul(&m0, &d1), mul(&m0_step, &d1_step));
+            let (n1, n1_step) = line(&first[2], &second[2], stage.turn);
+            let (d0, d0_step) = line(&first[1], &second[1], stage.turn);
+            let low = add(&low, &mul(&n1, &d0));
+            let step = add(&step, &mul(&n1_step, &d0_step));
+            accumulate(&mut sums[0], &mul(&low, weight));
+            accumulate(&mut sums[1], &mul(&step, weight));
         }
         sums
     };

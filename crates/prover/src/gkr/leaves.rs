@@ -3,7 +3,7 @@
 //! Spec: spec/v1/zk.md, section 6.2. Nothing of the leaves is stored in the extension: a denominator
 //! is `constant + sum of coefficient * column`.
 
-use p3_field::{PackedFieldExtension, PrimeCharacteristicRing};
+use p3_field::PrimeCharacteristicRing;
 use veridical_argument::field::{EF, F};
 use veridical_argument::formulas::table::table_id;
 use veridical_argument::leaves::{Leaves, Of};
@@ -13,8 +13,8 @@ use veridical_argument::plan::{Plan, Site, Table, TableUse};
 use super::Witness;
 use super::columns::{Column, column, elements, integers_column, positions, selector};
 use super::error::GkrError;
-use super::lanes::{self, IN_ORDER, LANE_BITS, LANES, V, next_turn};
-use super::tree::{Narrow, Quad, UNUSED, unpack};
+use super::lanes::{self, IN_ORDER, LANE_BITS, LANES, P, V, gather, next_turn};
+use super::tree::{Narrow, Quad, UNUSED, quads, unpack};
 
 /// Most columns of a block: numerators or selector, selector or id of the table, two of a tuple.
 pub(super) const MAX_COLUMNS: usize = 4;
@@ -50,7 +50,7 @@ pub(super) struct LeafTable {
     /// Number of the quad behind each block.
     ends: Vec<usize>,
     /// Quads of smaller blocks, behind all others.
-    shared: Vec<V>,
+    shared: Vec<P>,
 }
 
 /// A part of a run of quads.
@@ -105,13 +105,13 @@ impl LeafTable {
                 table.blocks.push(leaf);
             }
         }
-        table.shared = cells.chunks(QUAD_SLOTS).flat_map(pack).collect();
+        table.shared = cells.chunks(QUAD_SLOTS).flat_map(pack).flatten().collect();
         Ok(table)
     }
 
     /// The layer of the leaves, when it has no more than [`LANE_BITS`] variables.
     pub(super) fn narrow(&self) -> Narrow {
-        let quads = self.shared.as_chunks().0.iter();
+        let quads = quads(&self.shared).iter();
         let mut cells: Narrow = quads.flat_map(|quad| unpack(quad, Self::TURN)).collect();
         cells.resize(1 << (self.variables - 1), UNUSED);
         cells
@@ -119,7 +119,7 @@ impl LeafTable {
 
     /// Number of quads that are used.
     pub(super) fn quads(&self) -> usize {
-        self.shared_from() + self.shared.as_chunks::<4>().0.len()
+        self.shared_from() + quads(&self.shared).len()
     }
 
     fn shared_from(&self) -> usize {
@@ -147,7 +147,7 @@ impl LeafTable {
                 Some((Part::Block(leaf, within), next - from))
             } else {
                 next = end;
-                let shared = &self.shared.as_chunks().0[from - self.shared_from()..];
+                let shared = &quads(&self.shared)[from - self.shared_from()..];
                 Some((Part::Quads(&shared[..end - from]), end - from))
             }
         })
@@ -165,8 +165,8 @@ fn pack(cells: &[(EF, EF)]) -> Quad<V> {
     };
     let vector = |branch: usize| -> (V, V) {
         (
-            PackedFieldExtension::<F, EF>::from_ext_fn(|lane| cell(lane, branch).0),
-            PackedFieldExtension::<F, EF>::from_ext_fn(|lane| cell(lane, branch).1),
+            gather(|lane| cell(lane, branch).0),
+            gather(|lane| cell(lane, branch).1),
         )
     };
     let ((n0, d0), (n1, d1)) = (vector(0), vector(1));

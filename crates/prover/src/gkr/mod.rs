@@ -2,17 +2,18 @@
 //!
 //! Spec: spec/v1/zk.md, section 6.
 //!
-//! | Module     | Purpose                                                              |
-//! |------------|----------------------------------------------------------------------|
-//! | `columns`  | expressions of sites as columns of base elements                     |
-//! | `equality` | sums weighted by `eq`                                                |
-//! | `evaluations` | evaluations at the last point                                  |
-//! | `kernels` | passes over leaves that are computed from columns |
-//! | `lanes`    | vectors of extension elements and the order of cells in them         |
-//! | `layer`    | the sumcheck of a layer                                              |
-//! | `leaves`   | numerators and denominators of the leaves                            |
-//! | `rounds`   | messages of the rounds                                               |
-//! | `tree`     | the layers of sums                                                   |
+//! | Module        | Purpose                                                      |
+//! |---------------|--------------------------------------------------------------|
+//! | `columns`     | expressions of sites as columns of base elements             |
+//! | `equality`    | sums weighted by `eq`                                        |
+//! | `error`       | why there is no proof                                        |
+//! | `evaluations` | evaluations at the last point                                |
+//! | `kernels`     | passes over leaves that are computed from columns            |
+//! | `lanes`       | vectors of extension elements and the order of cells in them |
+//! | `layer`       | the sumcheck of a layer                                      |
+//! | `leaves`      | numerators and denominators of the leaves                    |
+//! | `rounds`      | messages of the rounds                                       |
+//! | `tree`        | the layers of sums                                           |
 
 mod columns;
 mod equality;
@@ -107,7 +108,7 @@ fn prove_sums(
 fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<Vec<EF>, GkrError> {
     let is_wide = table.variables > LANE_BITS + 1;
     let mut tree = if is_wide {
-        Tree::above(&table)
+        Tree::above(table)
     } else {
         Tree::from_cells(table.narrow())
     };

@@ -2,11 +2,16 @@
 //!
 //! Spec: spec/v1/zk.md, section 6.3.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a vector that is passed by a call goes through memory"
+)]
+
 use p3_field::PrimeCharacteristicRing;
 use rayon::prelude::*;
-use veridical_argument::field::EF;
+use veridical_argument::field::{DEGREE, EF};
 
-use super::lanes::{LANE_BITS, LANES, V, cells, extract, mul, next_turn, split};
+use super::lanes::{LANE_BITS, LANES, ONE, P, V, ZERO, add, cells, extract, mul, next_turn, split};
 use super::leaves::LeafTable;
 
 /// Quads that a thread computes at least.
@@ -19,7 +24,7 @@ pub(super) type Quad<T> = [T; 4];
 pub(super) const UNUSED: Quad<EF> = [EF::ZERO, EF::ONE, EF::ZERO, EF::ONE];
 
 /// Vectors of unused slots.
-pub(super) const UNUSED_VECTORS: Quad<V> = [V::ZERO, V::ONE, V::ZERO, V::ONE];
+pub(super) const UNUSED_VECTORS: Quad<V> = [ZERO, ONE, ZERO, ONE];
 
 /// Sum of two fractions.
 pub(super) fn sum([n0, d0, n1, d1]: &Quad<EF>) -> (EF, EF) {
@@ -29,19 +34,22 @@ pub(super) fn sum([n0, d0, n1, d1]: &Quad<EF>) -> (EF, EF) {
 /// Numerator of the sum, lane by lane.
 #[inline(always)]
 pub(super) fn numerator([n0, d0, n1, d1]: &Quad<V>) -> V {
-    mul(n0, d1) + mul(n1, d0)
+    add(&mul(n0, d1), &mul(n1, d0))
 }
 
 /// Computes the quad above two neighbours.
 #[inline(always)]
 fn above(into: &mut Quad<V>, first: &Quad<V>, second: &Quad<V>, turn: usize) {
-    let numerators = split(&numerator(first), &numerator(second), turn);
-    let denominators = split(
+    let (n0, n1) = split(&numerator(first), &numerator(second), turn);
+    let (d0, d1) = split(
         &mul(&first[1], &first[3]),
         &mul(&second[1], &second[3]),
         turn,
     );
-    *into = [numerators.0, denominators.0, numerators.1, denominators.1];
+    into[0] = n0;
+    into[1] = d0;
+    into[2] = n1;
+    into[3] = d1;
 }
 
 /// [`above`] for a run of quads; a neighbour that is missing is unused.
@@ -55,9 +63,19 @@ pub(super) fn all_above(into: &mut [Quad<V>], quads: &[Quad<V>], turn: usize) {
     }
 }
 
-/// Vectors in groups of four, without writing what is written later anyway.
-pub(super) fn zero_quads(count: usize) -> Vec<V> {
-    V::zero_vec(4 * count)
+/// Space for quads, not written before it is used.
+pub(super) fn space(quads: usize) -> Vec<P> {
+    P::zero_vec(4 * DEGREE * quads)
+}
+
+/// The quads in a space.
+pub(super) fn quads(space: &[P]) -> &[Quad<V>] {
+    space.as_chunks().0.as_chunks().0
+}
+
+/// The quads in a space.
+pub(super) fn quads_mut(space: &mut [P]) -> &mut [Quad<V>] {
+    space.as_chunks_mut().0.as_chunks_mut().0
 }
 
 /// Pairs of slots of one layer, `2^variables` of them; those behind `quads` are unused.
@@ -67,8 +85,8 @@ pub(super) struct Wide {
     pub(super) variables: usize,
     /// Order of the cells.
     pub(super) turn: usize,
-    /// The used vectors.
-    vectors: Vec<V>,
+    /// The used quads.
+    used: Vec<P>,
 }
 
 /// Pairs of slots of a layer with at most [`LANE_BITS`] variables, in order.
@@ -77,7 +95,7 @@ pub(super) type Narrow = Vec<Quad<EF>>;
 impl Wide {
     /// The used quads.
     pub(super) fn quads(&self) -> &[Quad<V>] {
-        self.vectors.as_chunks().0
+        quads(&self.used)
     }
 
     /// A layer of `count` used quads that `fill` computes, run by run from a given number on.
@@ -87,8 +105,8 @@ impl Wide {
         count: usize,
         fill: impl Fn(usize, &mut [Quad<V>]) + Sync,
     ) -> Self {
-        let mut vectors = zero_quads(count);
-        let quads = vectors.as_chunks_mut().0;
+        let mut used = space(count);
+        let quads = quads_mut(&mut used);
         if count <= SHARE {
             fill(0, quads);
         } else {
@@ -98,7 +116,7 @@ impl Wide {
         Self {
             variables,
             turn,
-            vectors,
+            used,
         }
     }
 
