@@ -30,6 +30,15 @@ impl Domain {
         }
     }
 
+    /// The same axes with every cell of their padding stored: for a table that is not 0 there.
+    pub(super) fn dense(sizes: &[usize]) -> Self {
+        let count: usize = sizes.iter().map(|&size| variables(size)).sum();
+        Self {
+            shape: Shape::dense(count),
+            stride: sizes.last().map_or(1, |last| last.next_power_of_two()),
+        }
+    }
+
     /// The product of factors over groups of variables that make up the domain in order.
     ///
     /// The last one is cut to the stored cells, of rows of `last` variables.

@@ -31,7 +31,14 @@ impl<S: Source> Reducer<'_, S> {
             &wire.shape,
         );
         let sizes: Vec<usize> = variables.labels().iter().map(|label| label.size).collect();
-        let domain = Domain::new(&sizes);
+        // Weights on some of the variables only do not vanish in the padding of the others.
+        let shared = variables.labels().iter().filter(|label| label.shared);
+        let is_mixed = (1..sizes.len()).contains(&shared.count());
+        let domain = if is_mixed {
+            Domain::dense(&sizes)
+        } else {
+            Domain::new(&sizes)
+        };
         let is_square = a == b && labels.a == labels.b;
         let first = self.operand(a, &labels.a, &variables, &domain, claim)?;
         let second = if is_square {
