@@ -8,10 +8,12 @@ use p3_field::PrimeCharacteristicRing;
 use veridical_argument::claims::Claim;
 use veridical_argument::field::EF;
 use veridical_argument::labels::{MERGE, MERGED};
+use veridical_argument::stack::CellTerm;
 use veridical_argument::transcript::{ProverTranscript, Transcript};
 
 use crate::cells::Layout;
-use crate::sumcheck::{Sumcheck, SumcheckError, Table, packed_equality_table};
+use crate::opening::omega::Omega;
+use crate::sumcheck::{Sumcheck, SumcheckError, Table};
 use crate::values::Integers;
 
 /// Proves the claims on a wire by one claim; one claim alone stays as it is, and no message is sent.
@@ -33,9 +35,9 @@ pub fn merge(
     let gamma = transcript.challenge(MERGE);
     let layout = Layout::dense(shape);
     let variables = layout.shape().variables();
-    let mut weights: Vec<_> = Vec::new();
+    let mut terms = Vec::with_capacity(claims.len());
     let mut folded = EF::ZERO;
-    for (claim, factor) in claims.iter().zip(gamma.powers()) {
+    for (claim, factor) in claims.into_iter().zip(gamma.powers()) {
         if claim.point.len() != variables {
             return Err(SumcheckError::Point {
                 found: claim.point.len(),
@@ -43,15 +45,13 @@ pub fn merge(
             });
         }
         folded += factor * claim.value;
-        let table = packed_equality_table(&claim.point, factor);
-        if weights.is_empty() {
-            weights = table;
-        } else {
-            for (sum, weight) in weights.iter_mut().zip(table) {
-                *sum += weight;
-            }
-        }
+        terms.push(CellTerm {
+            address: 0,
+            coefficient: factor,
+            point: claim.point,
+        });
     }
+    let weights = Omega::new(terms).table(variables);
     let table = layout.table(shape, integers);
     let sumcheck = Sumcheck::product(
         variables,

@@ -2,7 +2,7 @@
 //!
 //! Spec: spec/v1/zk.md, section 9.
 
-mod omega;
+pub(crate) mod omega;
 mod sums;
 #[cfg(test)]
 mod tests;

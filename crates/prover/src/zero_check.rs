@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use p3_field::{Field, PrimeCharacteristicRing};
+use rayon::prelude::*;
 use thiserror::Error;
 use veridical_argument::claims::Claim;
 use veridical_argument::field::{EF, F};
@@ -51,7 +52,7 @@ pub fn prove(
 
 fn prove_with<'v>(
     plan: &Plan,
-    integers: &dyn Fn(WireId) -> Option<Integers<'v>>,
+    integers: &(dyn Fn(WireId) -> Option<Integers<'v>> + Sync),
     transcript: &mut ProverTranscript,
 ) -> Result<Vec<Claim>, ZeroCheckError> {
     let mut claims = Vec::new();
@@ -143,7 +144,7 @@ impl<'p> Space<'p> {
     fn part<'v>(
         &self,
         plan: &Plan,
-        integers: &dyn Fn(WireId) -> Option<Integers<'v>>,
+        integers: &(dyn Fn(WireId) -> Option<Integers<'v>> + Sync),
     ) -> Result<Part<'static>, ZeroCheckError> {
         let layout = Layout::compact(self.axes);
         let table = |&wire: &WireId| {
@@ -157,7 +158,7 @@ impl<'p> Space<'p> {
         };
         Ok(Part {
             shape: layout.shape(),
-            tables: self.wires.iter().map(table).collect::<Result<_, _>>()?,
+            tables: self.wires.par_iter().map(table).collect::<Result<_, _>>()?,
             groups: self.groups.clone(),
         })
     }

@@ -4,6 +4,7 @@
 //! per element and claim wherever it is needed.
 
 use p3_field::{PackedFieldExtension, PackedValue, PrimeCharacteristicRing};
+use rayon::prelude::*;
 use veridical_argument::field::EF;
 use veridical_argument::stack::CellTerm;
 
@@ -11,6 +12,9 @@ use crate::sumcheck::{Lanes, PackedEF, PackedF, equality_table, packed_equality_
 
 /// Variables of the low table of a term.
 const LOW_VARIABLES: usize = 9;
+
+/// Vectors of a chunk of a table.
+const CHUNK: usize = 64;
 
 /// `coefficient * eq(point, .)` on the cell at an address.
 #[derive(Debug)]
@@ -84,13 +88,13 @@ fn low_lane(vector: &PackedEF, lane: usize) -> EF {
 
 /// The sum of all terms.
 #[derive(Debug)]
-pub(super) struct Omega {
+pub(crate) struct Omega {
     /// In order of address; the terms of one cell stand together.
     terms: Vec<Weights>,
 }
 
 impl Omega {
-    pub(super) fn new(mut terms: Vec<CellTerm>) -> Self {
+    pub(crate) fn new(mut terms: Vec<CellTerm>) -> Self {
         terms.sort_by_key(|term| term.address);
         Self {
             terms: terms.iter().map(Weights::new).collect(),
@@ -108,5 +112,19 @@ impl Omega {
         {
             term.add(start, scale, to);
         }
+    }
+
+    /// The weights of all `2^variables` elements.
+    pub(crate) fn table(&self, variables: usize) -> Vec<PackedEF> {
+        let mut weights = vec![PackedEF::ZERO; (1_usize << variables).div_ceil(PackedF::WIDTH)];
+        if weights.len() <= CHUNK {
+            self.add(0, EF::ONE, &mut weights);
+        } else {
+            let chunks = weights.par_chunks_mut(CHUNK).enumerate();
+            chunks.for_each(|(number, weights)| {
+                self.add(number * CHUNK * PackedF::WIDTH, EF::ONE, weights);
+            });
+        }
+        weights
     }
 }

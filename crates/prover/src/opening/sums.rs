@@ -40,26 +40,30 @@ impl Stream<'_> {
             .max(PackedF::WIDTH.ilog2() as usize)
     }
 
-    /// The folded stack and functional from element `start`.
-    fn load(&self, start: usize, stack: &mut [PackedEF], weights: &mut [PackedEF]) {
+    /// The folded stack from element `start`.
+    fn load(&self, start: usize, stack: &mut [PackedEF]) {
         stack.fill(PackedEF::ZERO);
+        for (number, factor) in self.bound.iter().enumerate() {
+            let elements = self.stored((number << self.variables) + start, stack.len());
+            let factor = PackedEF::from(*factor);
+            for (cell, element) in stack.iter_mut().zip(elements) {
+                *cell += factor * *element;
+            }
+        }
+    }
+
+    /// The folded functional from element `start`.
+    fn weigh(&self, start: usize, weights: &mut [PackedEF]) {
         weights.fill(PackedEF::ZERO);
         for (number, factor) in self.bound.iter().enumerate() {
             let start = (number << self.variables) + start;
-            let first = start / PackedF::WIDTH;
-            let elements = &self.elements[first..first + stack.len()];
-            if self.bound.len() == 1 {
-                for (cell, element) in stack.iter_mut().zip(elements) {
-                    *cell = PackedEF::from(*element);
-                }
-            } else {
-                let factor = PackedEF::from(*factor);
-                for (cell, element) in stack.iter_mut().zip(elements) {
-                    *cell += factor * *element;
-                }
-            }
             self.omega.add(start, *factor, weights);
         }
+    }
+
+    fn stored(&self, start: usize, vectors: usize) -> &[PackedF] {
+        let first = start / PackedF::WIDTH;
+        &self.elements[first..first + vectors]
     }
 
     /// The sums of the next round: at 0, and of the differences.
@@ -76,15 +80,29 @@ impl Stream<'_> {
             .into_par_iter()
             .fold(buffers, |(mut buffers, [mut zero, mut highest]), number| {
                 let [low, low_weights, high, high_weights] = &mut buffers;
-                self.load(number * chunk, low, low_weights);
-                self.load(half + number * chunk, high, high_weights);
+                let start = number * chunk;
+                self.weigh(start, low_weights);
+                self.weigh(half + start, high_weights);
+                for (high, low) in high_weights.iter_mut().zip(low_weights.iter()) {
+                    *high -= *low;
+                }
+                if self.bound.len() == 1 {
+                    // Nothing is bound: the stack is still one of base elements.
+                    let low = self.stored(start, vectors).iter();
+                    let pairs = low.zip(self.stored(half + start, vectors));
+                    let weights = low_weights.iter().zip(high_weights.iter());
+                    for ((low, high), (low_weight, difference)) in pairs.zip(weights) {
+                        zero += *low_weight * *low;
+                        highest += *difference * (*high - *low);
+                    }
+                    return (buffers, [zero, highest]);
+                }
+                self.load(start, low);
+                self.load(half + start, high);
+                for (high, low) in high.iter_mut().zip(low.iter()) {
+                    *high -= *low;
+                }
                 zero += PackedEF::dot(low, low_weights);
-                for (high, low) in high.iter_mut().zip(low) {
-                    *high -= *low;
-                }
-                for (high, low) in high_weights.iter_mut().zip(low_weights) {
-                    *high -= *low;
-                }
                 highest += PackedEF::dot(high, high_weights);
                 (buffers, [zero, highest])
             })
@@ -94,23 +112,20 @@ impl Stream<'_> {
         (zero.total(), highest.total())
     }
 
-    /// The folded stack, unless nothing is bound, and functional.
+    /// The folded stack and functional.
     fn tables(&self) -> (Vec<PackedEF>, Vec<PackedEF>) {
         let vectors = (1 << self.variables) / PackedF::WIDTH;
         let chunk = Self::chunk(self.variables);
-        let per_chunk = chunk / PackedF::WIDTH;
         let mut weights = vec![PackedEF::ZERO; vectors];
-        if self.bound.len() == 1 {
-            let chunks = weights.par_chunks_mut(per_chunk).enumerate();
-            chunks.for_each(|(number, weights)| self.omega.add(number * chunk, EF::ONE, weights));
-            return (Vec::new(), weights);
-        }
         let mut stack = vec![PackedEF::ZERO; vectors];
         stack
-            .par_chunks_mut(per_chunk)
-            .zip(weights.par_chunks_mut(per_chunk))
+            .par_chunks_mut(chunk / PackedF::WIDTH)
+            .zip(weights.par_chunks_mut(chunk / PackedF::WIDTH))
             .enumerate()
-            .for_each(|(number, (stack, weights))| self.load(number * chunk, stack, weights));
+            .for_each(|(number, (stack, weights))| {
+                self.load(number * chunk, stack);
+                self.weigh(number * chunk, weights);
+            });
         (stack, weights)
     }
 }
@@ -160,18 +175,12 @@ pub(super) fn prove_with(
         stream.variables -= 1;
     }
     let left = stream.variables;
-    let (stack, weights) = if left < least {
-        // A stack of less than a vector: one chunk.
-        let mut weights = vec![PackedEF::ZERO];
-        stream.omega.add(0, EF::ONE, &mut weights);
-        (Vec::new(), weights)
+    let (stack, weights) = if point.is_empty() {
+        let weights = stream.omega.table(left);
+        (Table::Base(Cow::Borrowed(elements)), weights)
     } else {
-        stream.tables()
-    };
-    let stack = if stack.is_empty() {
-        Table::Base(Cow::Borrowed(elements))
-    } else {
-        Table::Packed(stack)
+        let (stack, weights) = stream.tables();
+        (Table::Packed(stack), weights)
     };
     let outcome =
         Sumcheck::product(left, stack, Table::Packed(weights)).prove(claim, transcript)?;

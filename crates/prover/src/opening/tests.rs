@@ -216,7 +216,8 @@ fn messages_do_not_depend_on_the_number_of_threads() {
                 tensor,
                 &mut transcript,
             );
-            folded.unwrap();
+            let (_, value) = folded.unwrap();
+            assert_ne!(value, EF::ZERO);
             transcript.finish()
         })
     };
