@@ -8,6 +8,7 @@
 //! | `cell`     | integer types                                                 |
 //! | `dispatch` | the kernels of the machine                                    |
 //! | `evaluate` | all axes                                                      |
+//! | `gather`   | several short groups of axes as one                           |
 //! | `kernel`   | weighted sums of rows and columns                             |
 //! | `lanes`    | vector operations of each instruction set                     |
 //! | `layout`   | the tensor that is left, padded and in another order          |
@@ -20,6 +21,7 @@ mod cell;
 mod dispatch;
 mod error;
 mod evaluate;
+mod gather;
 mod kernel;
 mod lanes;
 mod layout;
@@ -116,8 +118,13 @@ impl Contractor {
                 kept.place(|at| values.get(at).map_or(0, |cell| cell.integer())),
             ));
         };
-        let stage = take(&mut groups, first);
-        let mut cells = stage.sum(self.kernels, values);
+        let mut cells = if gather::is_cheaper(&groups) {
+            let (stage, values) = gather::gather(&groups, values);
+            groups.clear();
+            stage.sum(self.kernels, &values)
+        } else {
+            take(&mut groups, first).sum(self.kernels, values)
+        };
         while let Some(position) = next(&groups) {
             let stage = take(&mut groups, position);
             cells = stage.sum_coordinates(self.kernels, &cells);

@@ -13,7 +13,8 @@ use super::lanes::LIMB_BITS;
 pub(super) const LIMBS: usize = 2 * DEGREE;
 
 /// `2^32`, which the reduction of a sum divides by.
-const SCALE: F = F::new(((1_u64 << 32) % F::ORDER_U32 as u64) as u32);
+const SCALE: F = F::new((1 << 25) - 2);
+const _: () = assert!((1 << 32) % (F::ORDER_U32 as u64) == (1 << 25) - 2);
 
 /// The limbs of `2^32` times a weight; each is below `2^15` in magnitude, the low ones at most `2^14`.
 fn limbs(weight: EF) -> [i32; LIMBS] {

@@ -177,6 +177,8 @@ fn large_tensors_in_one_and_two_threads() {
         (vec![40, 5000], vec![1]),
         (vec![12, 90, 90], vec![0, 2]),
         (vec![64, 14, 3, 14, 3], vec![0, 2, 4]),
+        (vec![4, 40, 3, 40, 3], vec![2, 4]),
+        (vec![9, 40, 5, 33], vec![0, 2]),
         (vec![8, 16, 31, 24], vec![0, 3]),
         (vec![30000, 7], vec![0]),
     ];
@@ -185,9 +187,12 @@ fn large_tensors_in_one_and_two_threads() {
         let point = random.extension_vec(shape_variables(&shape));
         let segments = segments(&shape, &point);
         let axes: Vec<Axis<'_>> = (0..shape.len())
-            .map(|axis| match kept.contains(&axis) {
-                true => Axis::Kept(shape[axis]),
-                false => Axis::Summed(shape[axis], segments[axis]),
+            .map(|axis| {
+                if kept.contains(&axis) {
+                    Axis::Kept(shape[axis])
+                } else {
+                    Axis::Summed(shape[axis], segments[axis])
+                }
             })
             .collect();
         let layout = Layout {

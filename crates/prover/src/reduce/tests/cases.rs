@@ -107,6 +107,32 @@ fn maps_of_every_relation() {
         check(&model, &[y]);
         check(&model, &[y, y]);
     }
+    let long = model.witness(&[3, 40], 15);
+    for pairs in [
+        Pairs::Slice {
+            from: 40,
+            to: 9,
+            start: 7,
+            step: 4,
+        },
+        Pairs::Place {
+            from: 40,
+            to: 70,
+            offset: 3,
+        },
+        Pairs::Window(window(40, 5, 3, 1, 2)),
+    ] {
+        let y = model.map(long, &[same(1), Factor::Related(pairs.clone())]);
+        check(&model, &[y, y]);
+        let first = Pairs::Slice {
+            from: 3,
+            to: 2,
+            start: 0,
+            step: 2,
+        };
+        let y = model.map(long, &[Factor::Related(first), Factor::Related(pairs)]);
+        check(&model, &[y, y]);
+    }
     let rows = Pairs::Window(window(7, 3, 2, 1, 1));
     let columns = Pairs::Window(geometry);
     let y = model.map(
@@ -206,6 +232,12 @@ fn einsums_of_every_kind_of_label() {
     check_labels(&[5, 20, 3], &[3, 20], ["skh", "hk", "sh"]);
     check_labels(&[2, 3, 5, 4, 3], &[3, 5, 4, 3], ["bgckt", "gckt", "bg"]);
     check_labels(&[7, 1, 16], &[7, 16, 1], ["s1k", "sk1", "s"]);
+    // Rows that are stored without most of their padding: the last label has 40 of 64 cells.
+    check_labels(&[3, 5, 40], &[6, 5, 40], ["sck", "nck", "sn"]);
+    check_labels(&[2, 5, 40], &[2, 5, 40], ["bsd", "bsd", "bsd"]);
+    check_labels(&[2, 5, 40], &[2, 5, 40], ["bsd", "bsd", "bs1"]);
+    check_labels(&[2, 5, 40], &[2, 5, 40], ["bsd", "bsd", "11d"]);
+    check_labels(&[40, 5, 3], &[5, 40], ["hst", "sh", "ht"]);
     // Neither.
     check_labels(&[3, 1], &[1, 5], ["s1", "1n", "sn"]);
     check_labels(&[1], &[1], ["1", "1", "1"]);
@@ -218,6 +250,11 @@ fn einsums_of_every_kind_of_label() {
 fn squares_have_two_claims_or_one() {
     let mut model = Model::new(7);
     let x = model.witness(&[2, 5, 20], 10);
+    for out in ["bsd", "bs1", "b11", "111"] {
+        let y = model.einsum(x, x, ["bsd", "bsd", out]);
+        check(&model, &[y]);
+    }
+    let x = model.witness(&[2, 5, 40], 10);
     for out in ["bsd", "bs1", "b11", "111"] {
         let y = model.einsum(x, x, ["bsd", "bsd", out]);
         check(&model, &[y]);

@@ -164,7 +164,9 @@ impl Model {
     pub fn sum(&mut self, of: WireId, axes: &[usize]) -> WireId {
         let operand = self.tensor(of);
         let mut shape = operand.shape.clone();
-        axes.iter().for_each(|&axis| shape[axis] = 1);
+        for &axis in axes {
+            shape[axis] = 1;
+        }
         let mut cells = vec![F::ZERO; shape.iter().product()];
         for position in positions(&operand.shape) {
             let index = shape.iter().zip(&position).fold(0, |index, (&n, &at)| {

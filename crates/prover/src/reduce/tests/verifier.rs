@@ -47,14 +47,14 @@ pub(super) fn verify(
         );
         if !committed {
             let claims = verifier.ledger.take(WireId(id));
-            verifier.wire(wire, claims)?;
+            verifier.wire(wire, &claims)?;
         }
     }
     Ok(())
 }
 
 impl Verifier<'_, '_, '_> {
-    fn wire(&mut self, wire: &Wire, claims: Vec<Claim>) -> Result<(), Refused> {
+    fn wire(&mut self, wire: &Wire, claims: &[Claim]) -> Result<(), Refused> {
         let id = claims.first().map(|claim| claim.wire);
         if let Definition::Public { .. } | Definition::One | Definition::Iota = wire.definition {
             return claims.iter().try_for_each(|claim| {
@@ -63,7 +63,7 @@ impl Verifier<'_, '_, '_> {
                 require(value == claim.value, "public")
             });
         }
-        let (Some(id), Some(claim)) = (id, self.merge(wire, &claims)?) else {
+        let (Some(id), Some(claim)) = (id, self.merge(wire, claims)?) else {
             return Ok(());
         };
         self.reduce(id, wire, &claim)
