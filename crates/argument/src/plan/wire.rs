@@ -167,7 +167,7 @@ pub enum Fill {
     Quotient(WireId, WireId),
     /// `num mod den`, broadcast.
     Remainder(WireId, WireId),
-    /// A limb of an integer that is wider than the field (section 4.10).
+    /// A limb of an integer that is wider than the field (section 4.13).
     Wide {
         /// Which row quantity.
         limb: WideLimb,
@@ -186,7 +186,7 @@ pub enum Fill {
     },
 }
 
-/// Limbs of the reciprocal root of a normalised row (section 4.10).
+/// Limbs of the reciprocal root of a normalised row (section 4.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WideLimb {
     /// The limbs `v0, v1, v2, v3` (14 bits each) of the sum of squares with epsilon, low first.
@@ -197,7 +197,7 @@ pub struct WideLimb {
     pub part: WidePart,
 }
 
-/// Quantities of section 4.10.
+/// Quantities of section 4.13.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WidePart {
     /// Limb `i` of `r`.

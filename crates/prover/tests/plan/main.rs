@@ -25,7 +25,7 @@ use oracle::Oracle;
 use support::inputs;
 use veridical_argument::plan::Plan;
 use veridical_executor::{Executor, ExecutorError, Options, Trace};
-use veridical_program::Program;
+use veridical_program::{ConstInfo, Program};
 
 /// Elements above which virtual wires are not computed again by definition.
 const SMALL: usize = 1 << 16;
@@ -56,7 +56,7 @@ fn check(name: &str, program: &Arc<Program>, batch: usize, seed: u64) -> bool {
         .check_lookups()
         .and_then(|()| oracle.check_identities());
     assert_eq!(checked, Ok(()), "{name}");
-    let consts = program.graph().consts.iter().map(|c| c.len());
+    let consts = program.graph().consts.iter().map(ConstInfo::len);
     let tensors = (0..trace.len()).map(|t| trace.tensor(t).unwrap().len());
     if consts.chain(tensors).sum::<usize>() <= SMALL {
         naive::check(name, &plan, &oracle, &trace);

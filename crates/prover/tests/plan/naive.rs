@@ -8,6 +8,9 @@ use veridical_executor::Trace;
 
 use crate::oracle::{Oracle, P, cells};
 
+/// Cells with their integers.
+type Cells<'t> = Vec<(&'t Vec<usize>, i64)>;
+
 /// A tensor by cell; what is missing is 0.
 type Tensor = BTreeMap<Vec<usize>, i64>;
 
@@ -188,7 +191,7 @@ fn einsum(a: &Tensor, b: &Tensor, labels: &Labels) -> Tensor {
     let key = |names: &[u8], cell: &[usize]| -> Vec<Option<usize>> {
         common.iter().map(|&l| of(names, cell, l)).collect()
     };
-    let mut index: BTreeMap<Vec<Option<usize>>, Vec<(&Vec<usize>, i64)>> = BTreeMap::new();
+    let mut index: BTreeMap<Vec<Option<usize>>, Cells<'_>> = BTreeMap::new();
     for (cell, value) in b {
         index
             .entry(key(&labels.b, cell))
