@@ -205,6 +205,26 @@ pub fn layouts(batch: usize) -> Case {
     case
 }
 
+/// Rows whose length is no power of two, longer than a vector of any machine.
+pub fn wide(rows: usize, width: usize, columns: usize) -> Case {
+    let mut b = Builder::new(21);
+    let x = b.input(&[rows, width], -30000, 30000);
+    let norm = b.layernorm(x, 15, 6, true);
+    let norm = b.narrow(norm, -128, 127);
+    let first = b.linear(norm, columns);
+    let narrow = b.requantise(first, -60, 60);
+    let shifted = b.shift(first, 7);
+    let sum = b.add(&[shifted, narrow], &[3, 1]);
+    let square = b.mul(narrow, narrow);
+    let scores = b.matmul(narrow, narrow, true);
+    let numerators = b.softmax_numerator(scores, None, 100);
+    let mean = b.weighted_mean(numerators, narrow);
+    for y in [sum, square, mean] {
+        b.output(y);
+    }
+    Case::new(b.build(), 2, 5).expect("a program of wide rows")
+}
+
 /// One input that is an output: no weight, no lookup, no witness.
 pub fn trivial() -> Case {
     let mut b = Builder::new(1);
