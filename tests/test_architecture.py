@@ -158,10 +158,19 @@ def rust_dependencies() -> dict[str, set[str]]:
     [
         ("veridical-program", {"veridical-executor", "veridical-python", "pyo3", "numpy"}),
         ("veridical-executor", {"veridical-python", "pyo3", "numpy"}),
+        ("veridical-argument", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
+        ("veridical-verifier", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
     ],
 )
 def test_crate_direction(crate: str, forbidden: set[str]) -> None:
     assert not rust_dependencies()[crate] & forbidden
+
+
+def test_verifier_of_proofs_starts_no_thread() -> None:
+    command = ["cargo", "tree", "--offline", "-p", "veridical-verifier", "-e", "normal"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert " rayon v" not in run.stdout
+    assert " p3-maybe-rayon v" in run.stdout
 
 
 def test_every_rust_dependency_comes_from_a_release() -> None:
@@ -176,7 +185,7 @@ def test_every_rust_dependency_comes_from_a_release() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("crate", ["program"])
+@pytest.mark.parametrize("crate", ["program", "verifier"])
 def test_verifier_closure_keeps_its_lints(crate: str) -> None:
     text = (ROOT / "crates" / crate / "src" / "lib.rs").read_text(encoding="utf-8")
     assert "#![forbid(unsafe_code)]" in text
