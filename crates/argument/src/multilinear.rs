@@ -3,6 +3,8 @@
 //! Spec: spec/v1/zk.md, sections 2.1 and 2.2. Points are high bit first, the segment of the
 //! slowest axis first; an index has the highest variable as its highest bit.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use p3_field::{BasedVectorSpace, PrimeCharacteristicRing, PrimeField32};
 
 use crate::field::{DEGREE, EF, F};

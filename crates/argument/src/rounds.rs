@@ -3,6 +3,8 @@
 //! Spec: spec/v1/zk.md, section 5, "Sumcheck rounds". A sumcheck binds its highest variable first,
 //! so the vector of its challenges is a point; only the layers of fractions (6.3) bind the lowest.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use p3_field::PrimeCharacteristicRing;
 
 use crate::field::{EF, F};

@@ -2,6 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, sections 9.1 and 9.2.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use p3_field::PrimeCharacteristicRing;
 use veridical_program::{ConstKind, Graph};
 

@@ -2,6 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, section 5, step 1.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use crate::profile::Profile;
 use crate::transcript::{Root, Transcript};
 

@@ -2,6 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, section 8.6.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use p3_field::PrimeCharacteristicRing;
 
 use crate::field::EF;

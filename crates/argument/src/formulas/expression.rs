@@ -3,6 +3,8 @@
 //! Spec: spec/v1/zk.md, sections 2.2, 6.4 and 7. A space takes the lowest variables of a point; a
 //! wire in it is evaluated at those it is not broadcast along.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use p3_field::PrimeCharacteristicRing;

@@ -2,6 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, section 8.5.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use crate::field::EF;
 use crate::multilinear::shape_variables;
 use crate::plan::{Factor, Pairs};

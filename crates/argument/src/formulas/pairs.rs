@@ -2,6 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, section 2.5: `S_f(x; r) = sum over pairs (i, o) of eq(x, i) eq(r, o)`.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use p3_field::PrimeCharacteristicRing;
 
 use crate::field::EF;

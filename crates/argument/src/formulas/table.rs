@@ -2,6 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, sections 6.1, 6.2 and 6.4.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use p3_field::PrimeCharacteristicRing;
 use veridical_program::ConstData;
 

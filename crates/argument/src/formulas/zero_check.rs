@@ -2,6 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, section 7.
 
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
 use std::collections::BTreeMap;
 
 use crate::formulas::expression::{Sent, schedule};
