@@ -186,6 +186,8 @@ pub trait Transcript {
 pub struct ProverTranscript {
     sponge: Sponge,
     bytes: Vec<u8>,
+    #[cfg(feature = "cheating")]
+    cheating: cheating::Record,
 }
 
 impl ProverTranscript {
@@ -194,11 +196,15 @@ impl ProverTranscript {
         Self {
             sponge: Sponge::new(protocol),
             bytes: Vec::new(),
+            #[cfg(feature = "cheating")]
+            cheating: cheating::Record::default(),
         }
     }
 
     /// Sends extension elements.
     pub fn send(&mut self, label: &'static str, values: &[EF]) {
+        #[cfg(feature = "cheating")]
+        let values = &*self.cheating.sent(label, self.bytes.len(), values);
         stream::write_extension(&mut self.bytes, values);
         self.sponge.extension(Kind::Extension, label, values);
     }
@@ -253,6 +259,30 @@ impl ProverTranscript {
     #[cfg(feature = "cheating")]
     pub fn freeze(&mut self) {
         self.sponge.frozen = true;
+    }
+
+    /// From here on nothing that an honest prover would notice stops this side.
+    #[cfg(feature = "cheating")]
+    pub fn persist(&mut self) {
+        self.cheating.persists = true;
+    }
+
+    /// Whether this side goes on where an honest prover stops.
+    #[cfg(feature = "cheating")]
+    pub const fn persists(&self) -> bool {
+        self.cheating.persists
+    }
+
+    /// Sends other elements than those that an honest prover would, where `edits` say so.
+    #[cfg(feature = "cheating")]
+    pub fn edit(&mut self, edits: Vec<cheating::Edit>) {
+        self.cheating.edits = edits;
+    }
+
+    /// The messages of extension elements sent so far, and the challenges that followed.
+    #[cfg(feature = "cheating")]
+    pub fn sent(&self) -> &[cheating::Sent] {
+        &self.cheating.sent
     }
 }
 
@@ -356,7 +386,7 @@ impl<'a> VerifierTranscript<'a> {
 
 /// Both ends absorb and draw through their sponge.
 macro_rules! transcript {
-    ($end:ty) => {
+    ($end:ty $(, $record:ident)?) => {
         impl Transcript for $end {
             fn absorb_bytes(&mut self, label: &'static str, data: &[u8]) {
                 self.sponge.bytes(label, data);
@@ -375,14 +405,21 @@ macro_rules! transcript {
             }
 
             fn challenges(&mut self, label: &'static str, count: usize) -> Vec<EF> {
-                self.sponge.challenges(label, count)
+                let drawn = self.sponge.challenges(label, count);
+                $(
+                    #[cfg(feature = "cheating")]
+                    self.$record.drawn(&drawn);
+                )?
+                drawn
             }
         }
     };
 }
 
-transcript!(ProverTranscript);
+transcript!(ProverTranscript, cheating);
 transcript!(VerifierTranscript<'_>);
 
+#[cfg(feature = "cheating")]
+pub mod cheating;
 #[cfg(test)]
 mod tests;

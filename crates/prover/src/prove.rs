@@ -57,16 +57,28 @@ pub fn prove(
     enter("witness");
     let plan = Plan::build(executor.program(), batch)?;
     let values = Values::compute(&plan, executor.program(), &trace)?;
-    let outputs = outputs(executor, &trace, batch)?;
+    let outputs = outputs(executor.program(), &trace, batch)?;
+    let registration = weights.registration();
+    if registration.model_digest != *executor.program().digest() {
+        return Err(ProveError::OtherModel);
+    }
     let job = Job {
         program: executor.program(),
         plan: &plan,
         values: &values,
+        committed: &values,
         weights,
+        statement: Statement {
+            profile: registration.profile,
+            registration,
+            digests: runs.digests,
+            inputs: runs.inputs,
+            outputs: &outputs,
+        },
         outputs: &outputs,
     };
     let mut transcript = ProverTranscript::new(PROTOCOL);
-    job.prove(runs, &mut transcript, enter)?;
+    job.prove(Ledger::new(), &mut transcript, enter)?;
     Ok(Proof {
         bytes: transcript.finish(),
         outputs,
@@ -78,7 +90,12 @@ pub(crate) struct Job<'a> {
     pub(crate) program: &'a Program,
     pub(crate) plan: &'a Plan,
     pub(crate) values: &'a Values<'a>,
+    /// Integers of the witness wires that are committed.
+    pub(crate) committed: &'a Values<'a>,
     pub(crate) weights: &'a WeightCommitment,
+    /// What is absorbed.
+    pub(crate) statement: Statement<'a>,
+    /// What is claimed of the output wires.
     pub(crate) outputs: &'a [Tensors],
 }
 
@@ -86,34 +103,22 @@ impl Job<'_> {
     /// Section 5, from the statement to the openings.
     pub(crate) fn prove(
         &self,
-        runs: Runs<'_>,
+        mut ledger: Ledger,
         transcript: &mut ProverTranscript,
         enter: &mut (dyn FnMut(&'static str) + Send),
     ) -> Result<(), ProveError> {
         let Self { plan, values, .. } = *self;
-        let registration = self.weights.registration();
-        if registration.model_digest != *self.program.digest() {
-            return Err(ProveError::OtherModel);
-        }
-        let statement = Statement {
-            profile: registration.profile,
-            registration,
-            digests: runs.digests,
-            inputs: runs.inputs,
-            outputs: self.outputs,
-        };
-        statement.absorb(transcript);
+        self.statement.absorb(transcript);
 
         enter("witness commitment");
-        let (stack, wires) = witness_stack(plan, MIN_VARIABLES)
-            .ok_or(ProveError::TooLarge { what: "witness" })?;
+        let (stack, wires) =
+            witness_stack(plan, MIN_VARIABLES).ok_or(ProveError::TooLarge { what: "witness" })?;
         let committed = self.commit(&stack, &wires)?;
         transcript.send_root(labels::WITNESS_ROOT, &committed.root());
-        let work = usize::from(registration.profile.lookup_work);
+        let work = usize::from(self.statement.profile.lookup_work);
         transcript.send_work(labels::LOOKUP_WORK, work);
 
         enter("lookups");
-        let mut ledger = Ledger::new();
         let execution = Execution {
             values,
             program: self.program,
@@ -148,12 +153,12 @@ impl Job<'_> {
         let mut elements = vec![F::default(); 1 << stack.variables()];
         for (tensor, &wire) in wires.iter().enumerate() {
             let integers = self
-                .values
+                .committed
                 .wire(wire)
                 .ok_or(ProveError::MissingWire { wire: wire.0 })?;
             stack.scatter(tensor, integers, &mut elements);
         }
-        let profile = self.weights.registration().profile;
+        let profile = self.statement.profile;
         Ok(Committed::new(profile, Kind::Witness, elements)?)
     }
 
@@ -203,11 +208,11 @@ pub(crate) fn trace(executor: &Executor, runs: Runs<'_>) -> Result<Trace, ProveE
 
 /// The outputs of every run.
 pub(crate) fn outputs(
-    executor: &Executor,
+    program: &Program,
     trace: &Trace,
     batch: usize,
 ) -> Result<Vec<Tensors>, ProveError> {
-    let graph = executor.program().graph();
+    let graph = program.graph();
     let mut outputs = vec![Tensors::new(); batch];
     for output in &graph.outputs {
         let elements = trace.tensor(output.tensor)?;

@@ -114,7 +114,7 @@ fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<V
     };
     let root = tree.narrow.last().and_then(|layer| layer.first());
     let (numerator, denominator) = sum(root.unwrap_or(&UNUSED));
-    if numerator != EF::ZERO {
+    if numerator != EF::ZERO && !persists(transcript) {
         return Err(GkrError::Unbalanced);
     }
     if denominator == EF::ZERO {
@@ -142,6 +142,17 @@ fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<V
         })?;
     }
     Ok(walk.point)
+}
+
+/// Whether the prover cheats and leaves it to the verifier to find fractions that do not cancel.
+const fn persists(transcript: &ProverTranscript) -> bool {
+    #[cfg(feature = "cheating")]
+    return transcript.persists();
+    #[cfg(not(feature = "cheating"))]
+    {
+        let _: &ProverTranscript = transcript;
+        false
+    }
 }
 
 /// Where the argument is between two layers.

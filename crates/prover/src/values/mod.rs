@@ -93,7 +93,7 @@ struct Source<'a> {
     constants: Vec<Option<&'a ConstData>>,
 }
 
-/// Called with every witness wire after it was filled and before anything that depends on it.
+/// Called with every wire after it was filled and before anything that depends on it.
 type Overrides<'h> = &'h mut dyn FnMut(WireId, &mut Vec<i32>);
 
 impl<'a> Values<'a> {
@@ -110,9 +110,9 @@ impl<'a> Values<'a> {
         Self::from_source(plan, Source::new(plan, program, trace)?, None)
     }
 
-    /// As [`Values::compute`], for a prover that cheats: `overrides` may change any witness wire. All that depends
-    /// on it and is not a tensor of the program follows from the changed integers, and so do wires which are a
-    /// function of others; a committed tensor of the program stays as in the trace unless changed itself.
+    /// As [`Values::compute`], for a prover that cheats: `overrides` may change any wire. All that depends on it and
+    /// is not a tensor of the program follows from the changed integers, and so do wires which are a function of
+    /// others; a committed tensor of the program stays as in the trace unless changed itself.
     ///
     /// # Errors
     /// As for [`Values::compute`]; [`ValuesError::Length`] if the length of a wire was changed.
@@ -182,10 +182,8 @@ impl<'a> Values<'a> {
                 continue;
             }
             let mut column = values.column(id, wire, need.wide[id], &mut changed)?;
-            if let (Definition::Witness { .. }, Some(overrides)) =
-                (&wire.definition, &mut overrides)
-            {
-                changed[id] = values.alter(id, &mut column, overrides)?;
+            if let Some(overrides) = &mut overrides {
+                changed[id] |= values.alter(id, &mut column, overrides)?;
             }
             values.columns.push(Some(column));
         }
@@ -306,29 +304,31 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Lets `overrides` change a witness wire; whether it did.
+    /// Lets `overrides` change a wire; whether it did.
     fn alter(
         &self,
         id: usize,
         column: &mut Column<'a>,
         overrides: &mut Overrides<'_>,
     ) -> Result<bool, ValuesError> {
-        let mut integers = match column {
-            Column::Borrowed(Integers::I32(integers)) => integers.to_vec(),
-            Column::Owned(integers) => integers.clone(),
-            // No witness is one of these.
-            Column::Borrowed(_) | Column::Same(_) => return Ok(false),
+        let before = match column {
+            Column::Borrowed(integers) => Some(*integers),
+            Column::Owned(integers) => Some(Integers::I32(integers)),
+            Column::Same(other) => self.integers(*other),
         };
+        let before = match before {
+            Some(Integers::I8(integers)) => integers.iter().map(|&x| x.into()).collect(),
+            Some(Integers::I16(integers)) => integers.iter().map(|&x| x.into()).collect(),
+            Some(Integers::I32(integers)) => integers.to_vec(),
+            None => return Ok(false),
+        };
+        let mut integers: Vec<i32> = before.clone();
         overrides(WireId(id), &mut integers);
         self.check_length(id, integers.len())?;
         for integer in &mut integers {
             *integer = balanced(i64::from(*integer));
         }
-        let is_changed = match column {
-            Column::Borrowed(Integers::I32(before)) => **before != *integers,
-            Column::Owned(before) => *before != integers,
-            Column::Borrowed(_) | Column::Same(_) => false,
-        };
+        let is_changed = integers != before;
         if is_changed {
             *column = Column::Owned(integers);
         }
