@@ -59,8 +59,8 @@ fn what_depends_on_a_changed_wire_follows() {
 }
 
 #[test]
-fn every_witness_wire_is_offered_once_in_its_order() {
-    let (sketch, [x, _, committed, positive]) = sketch();
+fn every_wire_is_offered_once_in_its_order() {
+    let (sketch, [x, double, committed, positive]) = sketch();
     let mut seen = vec![];
     let all = run(&sketch, |wire, cells| {
         seen.push(wire);
@@ -68,10 +68,8 @@ fn every_witness_wire_is_offered_once_in_its_order() {
             cells[7] = 3;
         }
     });
-    assert_eq!(
-        seen,
-        [x, committed, positive, sketch.plan.tables[0].multiplicity]
-    );
+    let multiplicity = sketch.plan.tables[0].multiplicity;
+    assert_eq!(seen, [x, double, committed, positive, multiplicity]);
     assert_eq!(all.unwrap()[sketch.plan.tables[0].multiplicity.0][7], 3);
 }
 
