@@ -49,10 +49,11 @@ impl Record {
         let nth = self.sent.iter().filter(|sent| sent.label == label).count();
         let mut values = Cow::Borrowed(values);
         for edit in &self.edits {
-            if edit.label == label && edit.nth == nth {
-                if let Some(value) = values.to_mut().get_mut(edit.element) {
-                    *value = (edit.change)(*value);
-                }
+            if edit.label == label
+                && edit.nth == nth
+                && let Some(value) = values.to_mut().get_mut(edit.element)
+            {
+                *value = (edit.change)(*value);
             }
         }
         self.sent.push(Sent {

@@ -151,7 +151,7 @@ pub const FORGERIES: &[Forgery] = &[
         number: "6c",
         lie: "coordinate plus the modulus",
         check: "NotCanonical",
-        tell: || bytes(not_canonical),
+        tell: || bytes(|proof| not_canonical(proof)),
     },
     Forgery {
         number: "59",
@@ -261,7 +261,7 @@ fn bytes(edit: impl FnOnce(&mut Vec<u8>)) -> &'static str {
 }
 
 /// The first coordinate behind the root of the witness, as another integer of the same residue.
-fn not_canonical(proof: &mut Vec<u8>) {
+fn not_canonical(proof: &mut [u8]) {
     let coordinate: &mut [u8; 4] = (&mut proof[32..36]).try_into().unwrap();
     let value = u32::from_le_bytes(*coordinate);
     *coordinate = value.checked_add(2_130_706_433).unwrap().to_le_bytes();

@@ -10,7 +10,7 @@ use crate::is_full;
 use crate::support::{Builder, Random};
 
 /// A linear layer with an activation.
-fn dense() -> Case {
+pub fn dense() -> Case {
     let mut b = Builder::new(81);
     let x = b.input(&[2, 4], -90, 100);
     let hidden = b.linear(x, 6);
@@ -19,7 +19,7 @@ fn dense() -> Case {
 }
 
 /// Attention without weights: a softmax, a mean, a position.
-fn attention() -> Case {
+pub fn attention() -> Case {
     let mut b = Builder::new(82);
     let x = b.input(&[2, 3, 4], -9, 9);
     let mask = b.input(&[1, 1, 3], 0, 1);
@@ -54,6 +54,7 @@ fn judge(case: &Case, proof: &mut [u8], at: usize, bytes: &[u8]) -> &'static str
     name
 }
 
+#[expect(clippy::print_stdout, reason = "how often each check refused")]
 fn every_byte(case: &Case) {
     let mut proof = case.proof.clone();
     let mut random = Random(1);

@@ -15,6 +15,7 @@ mod case;
 #[path = "../../../executor/tests/support/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that build more")]
 mod support;
+mod transcript;
 mod witness;
 
 /// Whether nothing is left to chance.
