@@ -103,7 +103,9 @@ fn input(program: &Program, run: usize) -> Tensors {
             let span = u64::try_from(i64::from(tensor.hi) - i64::from(tensor.lo) + 1).unwrap();
             (0..tensor.len())
                 .map(|_| {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
                     i32::try_from(i64::from(tensor.lo) + ((state >> 20) % span).cast_signed())
                         .unwrap()
                 })

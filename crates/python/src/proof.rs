@@ -214,7 +214,12 @@ impl Runs {
             for item in 0..batch {
                 let part = |tensor: &Vec<i32>| {
                     let length = tensor.len() / batch;
-                    tensor.iter().copied().skip(item * length).take(length).collect()
+                    tensor
+                        .iter()
+                        .copied()
+                        .skip(item * length)
+                        .take(length)
+                        .collect()
                 };
                 collected.digests.push(*digest);
                 collected.tensors.push(values.iter().map(part).collect());
