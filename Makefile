@@ -30,6 +30,7 @@ test: lint format types stub lint-rust test-python test-rust ## lint, types, Pyt
 
 .PHONY: accept
 accept: build ## the whole acceptance list, full counts, as a table
+	VERIDICAL_CAMPAIGN=full cargo test --quiet --locked -p veridical-prover --test mutations
 	VERIDICAL_CAMPAIGN=full pytest --timeout 3600 $(ACCEPTANCE)
 
 .PHONY: bench

@@ -89,6 +89,8 @@ def test_verification_key_suffices_and_the_verdict_says_what_it_rests_on(
     verified = check(receipt, key)
     assert verified.tier == "zk"
     assert any("signer's word" in line for line in verified.assumptions if "weights" in line)
+    assert verified.properties["model"] is Standing.MATCHED
+    assert verified.properties["output"] is Standing.PROVEN
 
 
 def test_without_a_program_it_is_undecided(receipt: Receipt) -> None:
@@ -215,6 +217,22 @@ def test_changed_evidence_is_refused(
     evidence = replace(evidence_of(receipt), **change)
     with pytest.raises(ProofError, match=message):
         check(with_evidence(receipt, evidence), program)
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"y": np.zeros((1, 3), np.int32)}, {"x": np.zeros((1, 4), np.int32)}]
+)
+def test_foreign_members_that_do_not_fit_the_program_are_a_rejection(
+    receipt: Receipt, program: veridical.Program, foreign: dict[str, NDArray[np.int32]]
+) -> None:
+    evidence = evidence_of(receipt)
+    own = replace(
+        evidence.members[0], inputs=tensors_to_bytes(veridical.run(program, X).encoded.tensors)
+    )
+    other = replace(own, statement=b"\x07" * 32, inputs=tensors_to_bytes(foreign))
+    lie = with_evidence(receipt, replace(evidence, members=(own, other)))
+    with pytest.raises(ProofError, match="checking the proof"):
+        check(lie, program)
 
 
 MUTATIONS: dict[str, Callable[[bytes], bytes]] = {

@@ -11,6 +11,9 @@ use crate::field::{EF, F};
 use crate::multilinear::{dyadic, eq, eq_index, segments, variables};
 use crate::plan::{Definition, Plan, WireId};
 
+/// Most cells of a stack; large models have some thousands.
+const MAX_CELLS: usize = 1 << 21;
+
 /// A product of aligned blocks, one per axis of a tensor, which stands at an aligned address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
@@ -48,8 +51,18 @@ pub struct Stack {
 impl Stack {
     /// The stack of tensors of these shapes with at least so many variables.
     ///
-    /// `None` if it does not fit the address space.
+    /// `None` if it does not fit the address space, or is cut into more cells than anybody should list.
     pub fn new(shapes: Vec<Vec<usize>>, minimum_variables: usize) -> Option<Self> {
+        let num_cells = shapes.iter().fold(0_usize, |sum, shape| {
+            let cells = shape.iter().fold(1_usize, |cells, n| {
+                let blocks = usize::try_from(n.count_ones()).unwrap_or(usize::MAX);
+                cells.saturating_mul(blocks)
+            });
+            sum.saturating_add(cells)
+        });
+        if num_cells > MAX_CELLS {
+            return None;
+        }
         let mut cells: Vec<Cell> = Vec::new();
         for (tensor, shape) in shapes.iter().enumerate() {
             let mut products: Vec<Vec<(usize, usize)>> = vec![Vec::with_capacity(shape.len())];

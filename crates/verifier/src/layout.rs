@@ -19,6 +19,8 @@ pub struct PublicTensors<'a> {
     inputs: &'a [Tensors],
     /// By tensor id, the runs one after another.
     known: BTreeMap<usize, Vec<i32>>,
+    /// Integers of all of them.
+    held: usize,
 }
 
 impl<'a> PublicTensors<'a> {
@@ -27,6 +29,7 @@ impl<'a> PublicTensors<'a> {
             graph,
             inputs,
             known: BTreeMap::new(),
+            held: 0,
         }
     }
 
@@ -42,6 +45,14 @@ impl<'a> PublicTensors<'a> {
             let missing = self.missing(next)?;
             if missing.is_empty() {
                 let integers = self.compute(next)?;
+                self.held = self.held.saturating_add(integers.len());
+                if self.held > MAX_INTEGERS {
+                    return Err(VerifyError::TooLarge {
+                        what: "all public tensors",
+                        found: self.held,
+                        most: MAX_INTEGERS,
+                    });
+                }
                 self.known.insert(next, integers);
             } else {
                 wanted.extend(missing);

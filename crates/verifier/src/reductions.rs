@@ -51,6 +51,7 @@ pub fn verify(session: &mut Session<'_>) -> Result<(), VerifyError> {
 /// Claims on public integers are compared with their own extensions.
 fn public(session: &mut Session<'_>, id: WireId, wire: &Wire) -> Result<(), VerifyError> {
     for claim in session.ledger.take(id) {
+        session.count_public(cells(&wire.shape))?;
         let value = match &wire.definition {
             Definition::Public { tensor } => {
                 let integers = session.public.integers(*tensor)?;

@@ -24,6 +24,9 @@ const MAX_ALL_PAIRS: usize = 1 << 27;
 /// Most rows of all tables of consts together.
 const MAX_ROWS: usize = 1 << 26;
 
+/// Most integers of public wires that are summed over, once for each claim.
+const MAX_PUBLIC_WORK: usize = 1 << 28;
+
 /// How much was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -60,6 +63,8 @@ pub struct Session<'a> {
     pub public: PublicTensors<'a>,
     pub leaves: Leaves,
     pub counts: Counts,
+    /// Public integers summed over so far.
+    public_work: usize,
 }
 
 /// The stacks of a verification.
@@ -116,6 +121,7 @@ impl<'a> Session<'a> {
             public: PublicTensors::new(graph, statement.inputs),
             leaves,
             counts,
+            public_work: 0,
         };
         Ok((session, Stacks { weights, witness }))
     }
@@ -158,6 +164,19 @@ impl<'a> Session<'a> {
                 point,
                 value,
             })?;
+        }
+        Ok(())
+    }
+
+    /// Counts a sum over public integers; an honest program has few claims on them.
+    pub fn count_public(&mut self, integers: usize) -> Result<(), VerifyError> {
+        self.public_work = self.public_work.saturating_add(integers);
+        if self.public_work > MAX_PUBLIC_WORK {
+            return Err(VerifyError::TooLarge {
+                what: "public integers of all claims",
+                found: self.public_work,
+                most: MAX_PUBLIC_WORK,
+            });
         }
         Ok(())
     }
@@ -221,6 +240,12 @@ fn is_weight_of(graph: &Graph, wire: &Wire) -> bool {
     info.is_some_and(|info| axes(&info.shape) == axes(&wire.shape))
 }
 
+/// Number of cells of a shape whose axes are padded to powers of two.
+fn slots(shape: &[usize]) -> usize {
+    let bits = u32::try_from(shape_variables(shape)).unwrap_or(u32::MAX);
+    1_usize.checked_shl(bits).unwrap_or(usize::MAX)
+}
+
 /// Number of cells of a shape.
 pub fn cells(shape: &[usize]) -> usize {
     shape.iter().fold(1, |n, &d| n.saturating_mul(d))
@@ -262,8 +287,9 @@ fn bound_cost(plan: &Plan) -> Result<(), VerifyError> {
             let Factor::Related(pairs) = factor else {
                 continue;
             };
-            let cells = cells(&pairs.from_shape()).max(cells(&pairs.to_shape()));
-            let pairs = pairs.most().max(cells);
+            // Their tables are as large as the padded groups of axes, not as the pairs are many.
+            let slots = slots(&pairs.from_shape()).max(slots(&pairs.to_shape()));
+            let pairs = pairs.most().max(slots);
             bound("a map", pairs, MAX_PAIRS)?;
             all = all.saturating_add(pairs);
         }

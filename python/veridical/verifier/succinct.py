@@ -36,6 +36,16 @@ _PROPERTIES: Final[Mapping[str, Standing]] = MappingProxyType(
         "output": Standing.PROVEN,
     }
 )
+#: With a verification key alone, nobody but the signer has compared the weights.
+_OF_KEY: Final[Mapping[str, Standing]] = MappingProxyType(
+    {**_PROPERTIES, "model": Standing.COMMITTED_ONLY}
+)
+#: What a profile rests on beyond well-known results.
+_THEOREM: Final = {
+    "strong": (
+        "theorem: 128 bits rest on eprint 2026/2056; with eprint 2025/2055 alone they are 121",
+    )
+}
 _ALWAYS: Final = (
     "log: none; answers that the signer withheld cannot be seen",
     "time of issue: the signer's word",
@@ -98,14 +108,20 @@ class SuccinctVerifier:
         outputs = [_integers(member.outputs, "outputs") for member in evidence.members]
         count = self._opening.require_outputs(outputs[evidence.members.index(own)])
         assumption = self._weights(program, evidence)
-        bits = _core.verify_proof(
-            program.core,
-            evidence.profile,
-            evidence.weight_root,
+        arguments = (
             [member.statement for member in evidence.members],
             [_integers(member.inputs or inputs, "inputs") for member in evidence.members],
             outputs,
-            evidence.proof,
+        )
+        bits = self._opening.guarded(
+            "checking the proof",
+            lambda: _core.verify_proof(
+                program.core,
+                evidence.profile,
+                evidence.weight_root,
+                *arguments,
+                evidence.proof,
+            ),
         )
         if bits != evidence.soundness_bits:
             raise ProofError(
@@ -115,9 +131,10 @@ class SuccinctVerifier:
             )
         return Shown(
             detail=f"a succinct proof over {count} output integers, {bits} bits",
-            properties=_PROPERTIES,
+            properties=_OF_KEY if program.is_vkey else _PROPERTIES,
             assumptions=(
                 f"proof: {bits} bits of soundness by the union bound, in the random oracle model",
+                *_THEOREM.get(evidence.profile, ()),
                 assumption,
                 *_ALWAYS,
             ),
@@ -138,9 +155,13 @@ class SuccinctVerifier:
         if program.is_vkey:
             return (
                 f"weights: that commitment {evidence.weight_root.hex()[:16]} is to the weights of "
-                "this model is the signer's word; give the program to check it"
+                "this model, and that these keep the declared ranges, is the signer's word; give "
+                "the program to check both"
             )
-        if commit(program, profile=evidence.profile).root != evidence.weight_root:
+        committed = self._opening.guarded(
+            "committing to the weights", lambda: commit(program, profile=evidence.profile)
+        )
+        if committed.root != evidence.weight_root:
             raise ProofError(
                 "the proof is about other weights than those of the program",
                 where="evidence.weight_root",
