@@ -32,6 +32,7 @@ from veridical.errors import (
     Error,
     EvidenceError,
     PolicyError,
+    ProofError,
     ReexecutionError,
     SignatureError,
     StatementMismatchError,
@@ -151,7 +152,8 @@ def test_what_is_the_signers_word_is_reported_as_the_signer_said(path: str, valu
     [
         ({"receipt_id": OTHER_DIGEST}, StatementMismatchError, "binding"),
         ({"output_digest": "ab" * 32}, StatementMismatchError, "binding"),
-        ({"tier": "zk"}, EvidenceError, "evidence"),
+        ({"tier": "notary"}, EvidenceError, "evidence"),
+        ({"tier": "zk"}, ProofError, "tier"),
         ({"tier": "Reexecution"}, EvidenceError, "evidence"),
         ({"critical": ("urn:example:x",)}, EvidenceError, "critical"),
     ],

@@ -282,7 +282,7 @@ def envelope_defects(run: veridical.Run, plain: Receipt) -> Iterator[Case]:
     root = make(run, evidence=Reexecution(trace_root=True))
     descriptor = Predicate.from_bytes(root.envelopes[0].payload, where="vector").evidence[0]
     for name, content in {
-        "tier_unknown": signed(statement, tier="zk"),
+        "tier_unknown": signed(statement, tier="notary"),
         "evidence_missing": replace(root, evidence=()).to_bytes(),
         "evidence_changed": replace(root, evidence=(root.evidence[0][::-1],)).to_bytes(),
         "evidence_of_another_type": with_evidence(
