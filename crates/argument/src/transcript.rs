@@ -9,6 +9,8 @@
 
 #![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
 
+mod grinding;
+
 use p3_blake3::Blake3;
 use p3_challenger::{
     CanObserve, FieldChallenger, GrindingChallenger, HashChallenger, SerializingChallenger32,
@@ -16,11 +18,12 @@ use p3_challenger::{
 use p3_symmetric::{CryptographicHasher, Hash};
 use thiserror::Error;
 
+pub use self::grinding::OrderedSponge;
 use crate::field::{EF, F};
 use crate::stream::{self, ByteReader, DIGEST_BYTES, StreamError};
 
 /// The sponge: BLAKE3 over bytes, chained; challenges by rejection, uniform over the field.
-pub type Challenger = SerializingChallenger32<F, HashChallenger<u8, Blake3, DIGEST_BYTES>>;
+pub type Challenger = SerializingChallenger32<F, OrderedSponge>;
 
 /// Longest label that a frame holds as it is; a longer one is replaced by its digest.
 const LABEL_BYTES: usize = 22;
@@ -70,7 +73,10 @@ struct Sponge {
 impl Sponge {
     fn new(protocol: &str) -> Self {
         Self {
-            challenger: Challenger::from_hasher(protocol.as_bytes().to_vec(), Blake3),
+            challenger: Challenger::new(OrderedSponge(HashChallenger::new(
+                protocol.as_bytes().to_vec(),
+                Blake3,
+            ))),
             #[cfg(feature = "cheating")]
             frozen: false,
         }
