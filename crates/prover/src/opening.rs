@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use p3_field::PrimeCharacteristicRing;
 use thiserror::Error;
+use tracing::info_span;
 use veridical_argument::claims::{Claim, ClaimError};
 use veridical_argument::field::{EF, F};
 use veridical_argument::labels::{STACK_FOLD, STACK_VALUE};
@@ -65,8 +66,9 @@ pub fn open(
     tensor: impl Fn(WireId) -> Option<usize>,
     transcript: &mut ProverTranscript,
 ) -> Result<(), OpeningError> {
-    let (point, value) = fold(stack, committed.values(), claims, tensor, transcript)?;
-    committed.open(transcript, &point, value)?;
+    let (point, value) = info_span!("batching sumcheck")
+        .in_scope(|| fold(stack, committed.values(), claims, tensor, transcript))?;
+    info_span!("whir").in_scope(|| committed.open(transcript, &point, value))?;
     Ok(())
 }
 

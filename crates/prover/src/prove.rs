@@ -2,6 +2,7 @@
 //!
 //! Spec: spec/v1/zk.md, section 5.
 
+use tracing::info_span;
 use veridical_argument::claims::{Claim, Ledger};
 use veridical_argument::field::F;
 use veridical_argument::labels;
@@ -53,11 +54,13 @@ pub fn prove(
 ) -> Result<Proof, ProveError> {
     enter("inference");
     let batch = runs.digests.len();
-    let trace = trace(executor, runs)?;
+    let trace = info_span!("inference").in_scope(|| trace(executor, runs))?;
     enter("witness");
-    let plan = Plan::build(executor.program(), batch)?;
+    let stage = info_span!("witness").entered();
+    let plan = info_span!("plan").in_scope(|| Plan::build(executor.program(), batch))?;
     let values = Values::compute(&plan, executor.program(), &trace)?;
     let outputs = outputs(executor.program(), &trace, batch)?;
+    drop(stage);
     let registration = weights.registration();
     if registration.model_digest != *executor.program().digest() {
         return Err(ProveError::OtherModel);
@@ -113,7 +116,8 @@ impl Job<'_> {
         enter("witness commitment");
         let (stack, wires) =
             witness_stack(plan, MIN_VARIABLES).ok_or(ProveError::TooLarge { what: "witness" })?;
-        let committed = self.commit(&stack, &wires)?;
+        let committed =
+            info_span!("witness commitment").in_scope(|| self.commit(&stack, &wires))?;
         transcript.send_root(labels::WITNESS_ROOT, &committed.root());
         let work = usize::from(self.statement.profile.lookup_work);
         transcript.send_work(labels::LOOKUP_WORK, work);
@@ -123,12 +127,15 @@ impl Job<'_> {
             values,
             program: self.program,
         };
-        add_all(&mut ledger, gkr::prove(plan, &execution, transcript)?)?;
+        let claims = info_span!("lookups").in_scope(|| gkr::prove(plan, &execution, transcript))?;
+        add_all(&mut ledger, claims)?;
         enter("identities");
-        add_all(&mut ledger, zero_check::prove(plan, values, transcript)?)?;
-        self.claim_outputs(&mut ledger, transcript)?;
+        let claims =
+            info_span!("identities").in_scope(|| zero_check::prove(plan, values, transcript))?;
+        add_all(&mut ledger, claims)?;
+        info_span!("outputs").in_scope(|| self.claim_outputs(&mut ledger, transcript))?;
         enter("reductions");
-        reduce::run(plan, values, &mut ledger, transcript)?;
+        info_span!("reductions").in_scope(|| reduce::run(plan, values, &mut ledger, transcript))?;
 
         enter("weight opening");
         let constant = |wire: WireId| match plan.wire(wire)?.definition {
@@ -138,18 +145,21 @@ impl Job<'_> {
         let claims = ledger.take_all(|wire| constant(wire).is_some());
         if let Some((committed, stack, consts)) = self.weights.committed() {
             let tensor = |wire| consts.binary_search(&constant(wire)?).ok();
-            opening::open(stack, committed, claims, tensor, transcript)?;
+            info_span!("weight opening")
+                .in_scope(|| opening::open(stack, committed, claims, tensor, transcript))?;
         }
         enter("witness opening");
         let tensor = |wire: WireId| wires.binary_search(&wire).ok();
         let claims = ledger.take_all(|wire| tensor(wire).is_some());
-        opening::open(&stack, &committed, claims, tensor, transcript)?;
+        info_span!("witness opening")
+            .in_scope(|| opening::open(&stack, &committed, claims, tensor, transcript))?;
         ledger.assert_empty()?;
         Ok(())
     }
 
     /// Commits to all witness wires.
     fn commit(&self, stack: &Stack, wires: &[WireId]) -> Result<Committed, ProveError> {
+        let scatter = info_span!("scatter").entered();
         let mut elements = vec![F::default(); 1 << stack.variables()];
         for (tensor, &wire) in wires.iter().enumerate() {
             let integers = self
@@ -158,6 +168,7 @@ impl Job<'_> {
                 .ok_or(ProveError::MissingWire { wire: wire.0 })?;
             stack.scatter(tensor, integers, &mut elements);
         }
+        drop(scatter);
         let profile = self.statement.profile;
         Ok(Committed::new(profile, Kind::Witness, elements)?)
     }

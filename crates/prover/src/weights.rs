@@ -3,6 +3,7 @@
 //! Spec: spec/v1/zk.md, section 12.
 
 use p3_field::PrimeCharacteristicRing;
+use tracing::info_span;
 use veridical_argument::field::F;
 use veridical_argument::pcs::{Committed, MIN_VARIABLES};
 use veridical_argument::profile::{Profile, Stack as Kind};
@@ -25,11 +26,13 @@ impl WeightCommitment {
     /// # Errors
     /// The program is a verification key, or its weights are more than a stack holds.
     pub fn new(program: &Program, profile: Profile) -> Result<Self, ProveError> {
+        let _span = info_span!("weight commitment").entered();
         let too_large = ProveError::TooLarge { what: "weights" };
         let (stack, consts) = weight_stack(program.graph(), MIN_VARIABLES).ok_or(too_large)?;
         let committed = if consts.is_empty() {
             None
         } else {
+            let scattering = info_span!("scatter").entered();
             let mut values = F::zero_vec(1 << stack.variables());
             for (tensor, &constant) in consts.iter().enumerate() {
                 let data = program
@@ -37,6 +40,7 @@ impl WeightCommitment {
                     .ok_or(ProveError::MissingConstant { constant })?;
                 scatter(&stack, tensor, data, &mut values);
             }
+            drop(scattering);
             Some((
                 Committed::new(profile, Kind::Weights, values)?,
                 stack,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use p3_field::{Field, PrimeCharacteristicRing};
 use rayon::prelude::*;
 use thiserror::Error;
+use tracing::info_span;
 use veridical_argument::claims::Claim;
 use veridical_argument::field::{EF, F};
 use veridical_argument::formulas::expression::Sent;
@@ -59,6 +60,7 @@ fn prove_with<'v>(
     for identities in groups(plan) {
         let tau = transcript.challenges(ZERO_POINT, identities.variables);
         let lambda = transcript.challenge(ZERO_FOLD);
+        let _span = info_span!("group").entered();
         let spaces = Space::of(plan, &identities, lambda);
         let parts = spaces.iter().map(|space| space.part(plan, integers));
         let sumcheck = Sumcheck {

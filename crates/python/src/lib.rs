@@ -7,6 +7,7 @@
 //! | `executor` | class `Executor`, instruction sets                         |
 //! | `program`  | class `Program`                                            |
 //! | `proof`    | weight commitments, proofs                                 |
+//! | `timeline` | class `Timeline`, where time goes                          |
 //! | `trace`    | class `Trace`                                              |
 
 mod arrays;
@@ -14,6 +15,7 @@ mod error;
 mod executor;
 mod program;
 mod proof;
+mod timeline;
 mod trace;
 
 use pyo3::prelude::*;
@@ -26,6 +28,8 @@ mod _core {
     use super::program::Program;
     #[pymodule_export]
     use super::proof::{WeightCommitment, proof_costs, prove, verify_proof};
+    #[pymodule_export]
+    use super::timeline::Timeline;
     #[pymodule_export]
     use super::trace::Trace;
 

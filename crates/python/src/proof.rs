@@ -4,6 +4,7 @@ use crate::arrays::{Expected, lookup, no_others, same_batch};
 use crate::error::{ArgumentError, CoreError};
 use crate::executor::Executor;
 use crate::program::{Program, integers};
+use crate::timeline::{Timeline, recorded};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use veridical_argument::profile::Profile;
@@ -19,17 +20,20 @@ pub(crate) struct WeightCommitment(veridical_prover::WeightCommitment);
 #[pymethods]
 impl WeightCommitment {
     #[new]
-    #[pyo3(signature = (program, /, *, profile, threads=0))]
+    #[pyo3(signature = (program, /, *, profile, threads=0, timeline=None))]
     fn new(
         py: Python<'_>,
         program: &Program,
         profile: &str,
         threads: usize,
+        timeline: Option<&Timeline>,
     ) -> Result<Self, CoreError> {
         let profile = profile_named(profile)?;
         let inner = py.detach(|| {
             in_pool(threads, || {
-                veridical_prover::WeightCommitment::new(&program.0, profile)
+                recorded(timeline, || {
+                    veridical_prover::WeightCommitment::new(&program.0, profile)
+                })
             })
         })??;
         Ok(Self(inner))
@@ -45,7 +49,7 @@ impl WeightCommitment {
 
 /// A proof of runs of one program, in the order of their statements.
 #[pyfunction]
-#[pyo3(signature = (executor, weights, inputs, statements, /, *, progress=None))]
+#[pyo3(signature = (executor, weights, inputs, statements, /, *, progress=None, timeline=None))]
 #[expect(
     clippy::needless_pass_by_value,
     reason = "an argument from Python is owned"
@@ -57,6 +61,7 @@ pub(crate) fn prove<'py>(
     inputs: Vec<Bound<'py, PyDict>>,
     statements: Vec<[u8; 32]>,
     progress: Option<Py<PyAny>>,
+    timeline: Option<&Timeline>,
 ) -> Result<Bound<'py, PyBytes>, CoreError> {
     let program = executor.program();
     let runs = Runs::of_inputs(program, &inputs, &statements)?;
@@ -73,7 +78,9 @@ pub(crate) fn prove<'py>(
                 digests: &runs.digests,
                 inputs: &runs.tensors,
             };
-            veridical_prover::prove(executor.engine(), &weights.0, runs, &mut enter)
+            recorded(timeline, || {
+                veridical_prover::prove(executor.engine(), &weights.0, runs, &mut enter)
+            })
         });
         match raised {
             Some(error) => Err(CoreError::Python(error)),

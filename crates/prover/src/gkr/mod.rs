@@ -31,6 +31,7 @@ mod tree;
 pub use error::GkrError;
 
 use p3_field::PrimeCharacteristicRing;
+use tracing::info_span;
 use veridical_argument::claims::Claim;
 use veridical_argument::field::EF;
 use veridical_argument::labels;
@@ -86,7 +87,8 @@ pub fn prove(
 ) -> Result<Vec<Claim>, GkrError> {
     let leaves = Leaves::new(plan)?;
     let point = prove_sums(plan, witness, &leaves, transcript)?;
-    evaluations::send(plan, witness, &leaves, &point, transcript)
+    info_span!("evaluations")
+        .in_scope(|| evaluations::send(plan, witness, &leaves, &point, transcript))
 }
 
 /// Proves that the fractions of all lookups and tables cancel; the last point.
@@ -100,18 +102,21 @@ fn prove_sums(
     let [alpha, beta] = challenges[..] else {
         return Err(GkrError::ZeroChallenge);
     };
-    let table = LeafTable::new(plan, witness, leaves, alpha, beta)?;
+    let table =
+        info_span!("leaves").in_scope(|| LeafTable::new(plan, witness, leaves, alpha, beta))?;
     prove_table(&table, transcript)
 }
 
 /// Proves that the fractions of a table cancel.
 fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<Vec<EF>, GkrError> {
     let is_wide = table.variables > LANE_BITS + 1;
+    let building = info_span!("tree").entered();
     let mut tree = if is_wide {
         Tree::above(table)
     } else {
         Tree::from_cells(table.narrow())
     };
+    drop(building);
     let root = tree.narrow.last().and_then(|layer| layer.first());
     let (numerator, denominator) = sum(root.unwrap_or(&UNUSED));
     if numerator != EF::ZERO && !persists(transcript) {
@@ -127,6 +132,7 @@ fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<V
         point: Vec::new(),
         transcript,
     };
+    let layers = info_span!("layers").entered();
     while let Some(layer) = tree.narrow.pop() {
         walk.descend(|point, lambda, _, rounds| prove_narrow(&layer, point, lambda, rounds))?;
     }
@@ -137,6 +143,8 @@ fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<V
                 prove_wide(&layer, point, lambda, first, rounds, &mut space)
             })?;
         }
+        drop(layers);
+        let _last = info_span!("layer of leaves").entered();
         walk.descend(|point, lambda, first, rounds| {
             prove_wide(table, point, lambda, first, rounds, &mut space)
         })?;

@@ -20,6 +20,7 @@ mod tests;
 pub use error::ReduceError;
 
 use p3_field::PrimeCharacteristicRing;
+use tracing::info_span;
 use veridical_argument::claims::{Claim, Ledger};
 use veridical_argument::field::EF;
 use veridical_argument::formulas::view::{sum_point, view_point};
@@ -120,13 +121,16 @@ impl<'a, S: Source> Reducer<'a, S> {
             return Ok(claims.into_iter().next());
         }
         let integers = self.integers(id)?;
-        Ok(merge(&wire.shape, integers, claims, self.transcript)?)
+        Ok(info_span!("merge")
+            .in_scope(|| merge(&wire.shape, integers, claims, self.transcript))?)
     }
 
     /// A claim on a wire becomes claims on its operands.
     fn reduce(&mut self, wire: &Wire, claim: &Claim) -> Result<(), ReduceError> {
         match &wire.definition {
-            Definition::Combination(combination) => self.combination(wire, combination, claim),
+            Definition::Combination(combination) => {
+                info_span!("combination").in_scope(|| self.combination(wire, combination, claim))
+            }
             Definition::Sum { of, axes } => {
                 let shape = &self.wire(*of)?.shape;
                 let (point, halves) = sum_point(shape, axes, &claim.point);
@@ -136,8 +140,12 @@ impl<'a, S: Source> Reducer<'a, S> {
             Definition::View(view) => {
                 self.add(view.of, view_point(view, &claim.point), claim.value)
             }
-            Definition::Map { of, factors } => self.map(*of, factors, claim),
-            Definition::Einsum { a, b, labels } => self.einsum(wire, [*a, *b], labels, claim),
+            Definition::Map { of, factors } => {
+                info_span!("map").in_scope(|| self.map(*of, factors, claim))
+            }
+            Definition::Einsum { a, b, labels } => {
+                info_span!("einsum").in_scope(|| self.einsum(wire, [*a, *b], labels, claim))
+            }
             Definition::Public { .. }
             | Definition::One
             | Definition::Iota

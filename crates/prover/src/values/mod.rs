@@ -32,6 +32,7 @@ mod wide;
 
 pub use error::ValuesError;
 
+use tracing::info_span;
 use veridical_argument::plan::{Definition, Fill, Plan, Wire, WireId};
 use veridical_executor::Trace;
 use veridical_program::{ConstData, Program};
@@ -187,7 +188,8 @@ impl<'a> Values<'a> {
             }
             values.columns.push(Some(column));
         }
-        for (table, counts) in values.multiplicities()?.into_iter().enumerate() {
+        let multiplicities = info_span!("multiplicities").in_scope(|| values.multiplicities())?;
+        for (table, counts) in multiplicities.into_iter().enumerate() {
             let id = plan.tables[table].multiplicity;
             let mut column = Column::Owned(counts);
             if let Some(overrides) = &mut overrides {
