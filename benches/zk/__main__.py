@@ -1,10 +1,13 @@
 """Measure succinct proofs: ours, EZKL and DSperse, beside running without a proof.
 
-Run: python -m benches.zk [MODEL ...] [--peers ezkl,dsperse] [--repeats 5] [--resume]
+Run: python -m benches.zk [MODEL ...] [--peers dsperse,ezkl] [--repeats 5] [--resume]
+     python -m benches.zk --report-only out/bench-zk.json --output docs/measurements-zk
 
 Writes OUTPUT.md, OUTPUT.json and OUTPUT.png and prints the tables; progress goes to stderr. Figures
 are kept in .cache/bench-zk: with --resume those of the last 24 hours that were measured on this
-machine, from the same files and with the same code, are not measured again.
+machine, from the same files and with the same code, are not measured again. Ours are measured on
+all models first, and the slowest peer last; the report is written after each. With --report-only
+nothing is measured: the report is written again from the figures of one.
 """
 
 from __future__ import annotations
@@ -14,38 +17,143 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any
 
 from benches import machine
-from benches.zk import plot, report
+from benches.zk import bars, plot, report
 from benches.zk.cases import Kind, entries
-from benches.zk.contenders import DSPERSE_CONFIGS, contenders
+from benches.zk.contenders import DSPERSE_CONFIGS, RAW, contenders
 from benches.zk.environments import CACHE, UnavailableError
 from benches.zk.limits import Limits
 from benches.zk.measure import Attempt, Plan, measure_native
-from benches.zk.record import Results, document
-from veridical.errors import Error
+from benches.zk.record import Results, document, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benches.zk.cases import Entry
     from benches.zk.contenders import Contender
     from benches.zk.record import Native, Row
 
-PEERS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "veridical")
+PEERS: tuple[Kind, ...] = ("dsperse", "ezkl")
 # A peer that takes more of the machine than this brings down what measures it.
 MEMORY_SHARE = 0.92
 
 
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """All that a report is written from."""
+
+    machine: dict[str, str]
+    rows: list[Row] = field(default_factory=list)
+    natives: list[Native] = field(default_factory=list)
+    not_measured: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path) -> Findings:
+        """Read what `write` wrote."""
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        rows, natives = parse(found)
+        return cls(
+            machine=found["machine"],
+            rows=rows,
+            natives=natives,
+            not_measured=found["not_measured"],
+        )
+
+    def write(self, output: Path) -> str:
+        """Write table, data and picture beside each other; return the tables."""
+        order = {name: i for i, name in enumerate(entries())}
+        rows = sorted(self.rows, key=lambda row: order[row.model])  # stable: ours stays first
+        points = plot.lines(rows, self.natives)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        picture = output.with_suffix(".png") if points else None
+        if picture is not None:
+            plot.draw(points, picture, subtitle=self.machine["processor"])
+        name = None if picture is None else picture.name
+        text = report.text(self.machine, rows, self.natives, self.not_measured, name)
+        record = {
+            "machine": self.machine,
+            "bars": [asdict(judged) for judged in bars.judge(rows, self.natives)],
+            "overheads": report.overheads(rows, self.natives),
+            "not_measured": self.not_measured,
+            **document(rows, self.natives),
+        }
+        output.with_suffix(".md").write_text(text, "utf-8")
+        output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        return text
+
+
 def main() -> None:
-    """Measure model by model and report."""
+    """Measure prover by prover, model by model, and report."""
     arguments = _arguments()
+    if arguments.report_only is not None:
+        print(Findings.load(arguments.report_only).write(arguments.output))
+        return
     # Ended politely, it ends what it has started, and leaves the rest for --resume.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
-    models = arguments.models or list(entries())
-    chosen = {name: entries()[name] for name in models}
-    described = machine.describe()
+    findings = Findings(machine=machine.describe())
+    failures = _measure(arguments, findings)
+    findings.not_measured += failures
+    print(findings.write(arguments.output))
+    failures += [f"{row.model}, {row.contender}" for row in findings.rows if row.failure]
+    if failures:
+        sys.exit(f"not measured: {'; '.join(failures)}")
+
+
+def _measure(arguments: argparse.Namespace, findings: Findings) -> list[str]:
+    """Add what is asked for to the findings; return what failed."""
+    chosen = {name: entries()[name] for name in arguments.models or entries()}
+    plan = _plan(arguments)
+    kinds = [*(() if arguments.without_ours else ("veridical",)), *arguments.peers]
+    available, findings.not_measured = _available(contenders(kinds, arguments.dsperse_configs))
+    results = Results(CACHE / "results.json")
+    if not arguments.resume:
+        results.forget(chosen, {contender.name for contender, _ in available})
+    (ours,) = contenders(["veridical"], [])
+    failures: list[str] = []
+
+    def native(entry: Entry) -> None:
+        settings = plan.settings(ours, entry)
+        findings.natives += measure_native(entry, settings, results, ours.identity())
+
+    def proofs(entry: Entry, contender: Contender, python: Path) -> None:
+        findings.rows += Attempt(contender, entry, plan).measure(results, python)
+
+    for kind, group in groupby(available, key=lambda pair: pair[0].kind):
+        members = list(group)
+        for name, entry in chosen.items():
+            print(f"{name}, {kind} ...", file=sys.stderr, flush=True)
+            if kind == available[0][0].kind:
+                _guarded(f"{name}, without a proof", failures, lambda: native(entry))  # noqa: B023 - called at once
+            for contender, python in members:
+                if _is_measured(contender, entry):
+                    where = f"{name}, {contender.name}"
+                    _guarded(where, failures, lambda: proofs(entry, contender, python))  # noqa: B023 - called at once
+        findings.write(arguments.output)
+    return failures
+
+
+def _guarded(where: str, failures: list[str], call: Callable[[], None]) -> None:
+    """Call; note an error: what fails on one model must not cost the others."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - of peers, files or ours: all are told in the report
+        failures.append(f"{where}: {type(error).__name__}: {error}")
+        print(failures[-1], file=sys.stderr, flush=True)
+
+
+def _is_measured(contender: Contender, entry: Entry) -> bool:
+    """Say whether a prover is given a model; a raw proof adds nothing to the plot."""
+    return contender.kind in entry.kinds and (entry.width is None or contender.config not in RAW)
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    plan = Plan(
+    return Plan(
         threads=arguments.threads,
         inputs=arguments.inputs,
         repeats=arguments.repeats,
@@ -55,47 +163,6 @@ def main() -> None:
             memory_bytes=int(arguments.memory_limit * 1e9) or int(memory * MEMORY_SHARE),
         ),
     )
-    kinds = [*(() if arguments.without_ours else ("veridical",)), *arguments.peers]
-    available, remarks = _available(contenders(kinds, arguments.dsperse_configs))
-    results = Results(CACHE / "results.json")
-    if not arguments.resume:
-        results.forget(chosen, {contender.name for contender, _ in available})
-    (ours,) = contenders(["veridical"], [])
-    rows: list[Row] = []
-    natives: list[Native] = []
-    failures: list[str] = []
-    for name, entry in chosen.items():
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        try:
-            natives += measure_native(entry, plan.settings(ours, entry), results, ours.identity())
-        except Error as error:  # one model that does not compile must not cost the others
-            failures.append(f"{name}: {type(error).__name__}: {error}")
-            continue
-        for contender, python in available:
-            if contender.kind in entry.kinds:
-                rows += Attempt(contender, entry, plan).measure(results, python)
-
-    points = plot.lines(rows, natives)
-    output: Path = arguments.output
-    output.parent.mkdir(parents=True, exist_ok=True)
-    picture = output.with_suffix(".png") if points else None
-    if picture is not None:
-        plot.draw(points, picture, subtitle=described["processor"])
-    remarks += failures
-    name = None if picture is None else picture.name
-    text = report.text(described, rows, natives, remarks, name)
-    record = {
-        "machine": described,
-        **document(rows, natives),
-        "overheads": report.overheads(rows, natives),
-        "not_measured": remarks,
-    }
-    output.with_suffix(".md").write_text(text, "utf-8")
-    output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    print(text)
-    failures += [f"{row.model}, {row.contender}" for row in rows if row.failure is not None]
-    if failures:
-        sys.exit(f"not measured: {'; '.join(failures)}")
 
 
 def _available(wanted: list[Contender]) -> tuple[list[tuple[Contender, Path]], list[str]]:
@@ -134,6 +201,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--time-limit", type=float, default=3600.0, help="seconds of one phase")
     parser.add_argument(
         "--memory-limit", type=float, default=0.0, help="GB; 0: most of the machine"
+    )
+    parser.add_argument(
+        "--report-only", type=Path, metavar="JSON", help="measure nothing; report these figures"
     )
     parser.add_argument("--resume", action="store_true", help="keep what is measured already")
     parser.add_argument("--output", type=Path, default=machine.ROOT / "out" / "bench-zk")

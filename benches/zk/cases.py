@@ -47,7 +47,7 @@ class Entry:
 # the rows of the circuit; that flatters the peer's time and memory, at the cost of its error.
 FORCED_SCALES = {"mlp1m": 7, "tblock": 10}
 SIX = ("alloc_softmax", "tiny_sigmoid", "mlp100k", "lenet", "mlp1m", "tblock")
-OURS_ONLY = ("textdirection", "filetype", "minilm")
+OURS_ONLY = ("minilm", "textdirection", "filetype")
 
 
 @cache

@@ -51,11 +51,11 @@ class Plan:
     limits: limits.Limits
 
     def settings(self, contender: Contender, entry: Entry) -> list[tuple[int, int]]:
-        """Return (threads, inputs) pairs, most threads first: a slow peer gets no more."""
-        inputs = list(self.inputs)
+        """Return (threads, inputs) pairs, most threads first; a peer has one, on most threads."""
         if contender.kind != "veridical":
-            inputs = [1]
-        elif entry.case.is_large:
+            return [(max(self.threads), 1)]
+        inputs = list(self.inputs)
+        if entry.case.is_large:
             inputs = [count for count in inputs if count <= MAX_LARGE_INPUTS]
         return [(count, many) for count in sorted(self.threads, reverse=True) for many in inputs]
 
@@ -97,16 +97,10 @@ class Attempt:
                     row = self._row(setting, failure=error)
                 results.put(row)
             rows.append(row)
-            if self._is_last(row):
-                break
+            if row.failure is not None and row.failure.startswith(("compile", "setup")):
+                break  # there is nothing to prove with in the other settings either
         shutil.rmtree(self.folder, ignore_errors=True)  # keys of a peer take gigabytes
         return rows
-
-    def _is_last(self, row: Row) -> bool:
-        """Say whether no other setting is tried: set-up failed, or a peer failed or is slow."""
-        if row.failure is not None:
-            return row.kind != "veridical" or row.failure.startswith(("compile", "setup"))
-        return row.kind != "veridical" and max(row.prove_seconds) > self.plan.slow_seconds
 
     def _prepare(self, python: Path) -> None:
         """Compile and set up on most threads, unless an interrupted run has done so."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from benches.zk.cases import WIDTH_LAYERS, entries
 from benches.zk.contenders import SUCCINCT
-from benches.zk.report import best, overhead
+from benches.zk.record import best
+from benches.zk.report import overhead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benches.contest import Latency
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
 # Figures of one table come from one machine in one state: older ones are measured again.
@@ -98,6 +98,18 @@ class Native:
         return min(value for value in timed if value is not None)
 
 
+def best(rows: Iterable[Row], configs: Sequence[str]) -> Row | None:
+    """Return the fastest row of these configurations of DSperse; complete proofs go first."""
+    ranked = [
+        (not row.is_complete, total, row.config, row)
+        for row in rows
+        if row.kind == "dsperse"
+        and row.config in configs
+        and (total := row.median("total")) is not None
+    ]
+    return min(ranked, key=lambda entry: entry[:3])[-1] if ranked else None
+
+
 def now() -> str:
     """Return the time of a measurement."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -114,8 +126,7 @@ class Results:
             found = json.loads(path.read_text("utf-8"))
             if found.get("fields") != field_names():
                 return  # written by another version of the benchmark
-            self.rows = [_row(entry) for entry in found["rows"]]
-            self.natives = [_native(entry) for entry in found["natives"]]
+            self.rows, self.natives = parse(found)
 
     def forget(self, models: Collection[str], contenders: Collection[str]) -> None:
         """Drop what is to be measured afresh; the rest stays for another run."""
@@ -176,10 +187,15 @@ def document(rows: Sequence[Row], natives: Sequence[Native]) -> dict[str, Any]:
     }
 
 
+def parse(found: dict[str, Any]) -> tuple[list[Row], list[Native]]:
+    """Return rows and baselines of a document."""
+    return [_row(entry) for entry in found["rows"]], [_native(entry) for entry in found["natives"]]
+
+
 def _row(entry: dict[str, Any]) -> Row:
-    close = entry.pop("closeness")
-    return Row(closeness=None if close is None else Closeness(**close), **entry)
+    close = entry["closeness"]
+    return Row(**entry | {"closeness": None if close is None else Closeness(**close)})
 
 
 def _native(entry: dict[str, Any]) -> Native:
-    return Native(latency=Latency(**entry.pop("latency")), **entry)
+    return Native(**entry | {"latency": Latency(**entry["latency"])})

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, get_args
 
 from benches.table import duration, markdown, size
+from benches.zk import bars
 from benches.zk.contenders import RAW, SUCCINCT
+from benches.zk.record import best
 
 # From here on a reader is told that the machine was shared.
 NOTABLE_LOAD = 0.05
@@ -27,6 +30,27 @@ Error is against float32: the greatest absolute difference, and the share of sam
 greatest output. DSperse returns the float model's output, not its circuit's, so its error cannot
 be seen. It is given ReLU as Max(x, 0): as "Relu" it would not prove it. Its verifier reads files
 of witnesses beside the proofs; the second number is their size."""
+
+BARS_NOTE = """\
+What proving has to reach on two processors, and what was measured here. Peers run on the same
+threads and ONNX files. A proof that leaves parts of a model out is not compared."""
+
+LIMITS_NOTE = """\
+## What the figures do not show
+
+* Proofs of ours show integrity; they hide nothing. EZKL's system hides what is not public. What
+  hiding would cost is not in these figures.
+* EZKL's proofs are a few kB and rest on a reference string whose maker could forge: the one used
+  here was made on this machine, for measuring only. Ours rest on a hash function, and are larger.
+* Soundness is computed for ours alone. DSperse proves slice by slice; that the end of a slice is
+  the beginning of the next was not examined, and its raw configurations put all values into the
+  proof.
+* Every prover is given the first test sample; ours the first 64 as well. One proof of a peer for
+  many inputs was not tried.
+* The models of the plot have random weights and are measured for their width alone.
+* One machine with few processors: nothing here says how a prover scales to many.
+* A figure of a single call has no spread. Where the remarks name other processes, take it as an
+  upper bound."""
 
 RATIO_NOTE = """\
 Times to prove on the same threads. DSperse is in the faster of its configurations with a polynomial
@@ -51,7 +75,7 @@ def text(
     done = [row for row in rows if row.prove_seconds]
     times = sorted({e.measured_at for e in rows} | {e.measured_at for e in natives})
     parts = [
-        "# Succinct proofs: benchmark",
+        "# Succinct proofs: measurements",
         "Written by `make bench-zk` on the machine named here; on another one compare the ratios.",
         "; ".join(f"{name} {value}" for name, value in machine.items() if value),
     ]
@@ -60,32 +84,32 @@ def text(
     versions = sorted({f"{row.kind} {row.version}" for row in rows})
     if versions:
         parts.append(f"Contenders: {'; '.join(versions)}.")
-    parts += [PROVING_NOTE, _proving(done), RATIO_NOTE, _ratios(done)]
-    parts += [OVERHEAD_NOTE, _overheads(done, natives)]
+    parts += ["## Bars", BARS_NOTE, *_bars(bars.judge(rows, natives))]
+    parts += ["## Time, size, memory", PROVING_NOTE, _proving(done)]
+    parts += ["## Beside the others", RATIO_NOTE, _ratios(done)]
+    parts += ["## Overhead", OVERHEAD_NOTE, _overheads(done, natives)]
     if picture is not None:
         parts.append(f"![overhead against width]({picture})")
     remarks = [*_remarks(rows), *(f"* {reason}" for reason in unavailable)]
     if remarks:
-        parts += ["Remarks:", "\n".join(remarks)]
+        parts += ["## Remarks", "\n".join(remarks)]
+    parts.append(LIMITS_NOTE)
     return "\n\n".join(parts) + "\n"
+
+
+def _bars(judged: Sequence[bars.Judged]) -> tuple[str, str]:
+    """Return a sentence that counts, and the table."""
+    counts = Counter(entry.outcome for entry in judged)
+    head = ("bar", "required", "measured", "")
+    lines = ((entry.item, entry.required, entry.measured, entry.outcome) for entry in judged)
+    counted = ", ".join(f"{counts[name]} {name}" for name in get_args(bars.Outcome))
+    return f"{len(judged)} lines: {counted}.", markdown(head, lines)
 
 
 def overhead(row: Row, native: Native | None) -> float | None:
     """Return the time to prove over the fastest run without a proof."""
     total = row.median("total")
     return None if native is None or total is None else total / native.fastest
-
-
-def best(rows: Iterable[Row], configs: Sequence[str]) -> Row | None:
-    """Return the fastest row of these configurations of DSperse; complete proofs go first."""
-    ranked = [
-        (not row.is_complete, total, row.config, row)
-        for row in rows
-        if row.kind == "dsperse"
-        and row.config in configs
-        and (total := row.median("total")) is not None
-    ]
-    return min(ranked, key=lambda entry: entry[:3])[-1] if ranked else None
 
 
 def _proving(rows: Sequence[Row]) -> str:

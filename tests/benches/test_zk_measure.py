@@ -66,16 +66,12 @@ def test_every_setting_is_measured_in_phases(fake: Fake, entry: Entry, tmp_path:
     results = Results(tmp_path / "results.json")
     rows = run(fake, entry, results)
     cores = len(os.sched_getaffinity(0))
-    # A peer proves one input; most threads come first.
-    assert [(row.threads, row.inputs) for row in rows] == [(2, 1), (1, 1)]
-    assert calls(fake) == [
-        "compile 2",
-        *("prove 2", "prove 2", "verify 2", "verify 2"),
-        *("prove 1", "prove 1", "verify 1", "verify 1"),
-    ]
+    # A peer proves one input, on most threads.
+    assert [(row.threads, row.inputs) for row in rows] == [(2, 1)]
+    assert calls(fake) == ["compile 2", "prove 2", "prove 2", "verify 2", "verify 2"]
     assert all(row.failure is None for row in rows)
     assert all(len(row.prove_seconds) == len(row.seconds["verify"]) == 2 for row in rows)
-    assert [row.facts["cpus"] for row in rows] == [min(2, cores), 1]
+    assert [row.facts["cpus"] for row in rows] == [min(2, cores)]
     assert rows[0].peak_bytes["prove"] > 5_000_000
     close = rows[0].closeness
     assert close is not None
@@ -111,14 +107,20 @@ def test_interrupted_run_goes_on_where_it_was(
     assert calls(fake).count("compile 2") == 1
 
 
-def test_slow_peer_is_neither_repeated_nor_given_fewer_threads(
+def test_ours_is_measured_on_each_number_of_threads_most_first(
     fake: Fake, entry: Entry, tmp_path: Path
 ) -> None:
+    rows = run(replace(fake, kind="veridical"), entry, Results(tmp_path / "results.json"))
+    assert [(row.threads, row.inputs) for row in rows] == [(2, 1), (2, 64), (1, 1), (1, 64)]
+    cores = len(os.sched_getaffinity(0))
+    assert [row.facts["cpus"] for row in rows] == [min(2, cores)] * 2 + [1] * 2
+
+
+def test_slow_call_is_not_repeated(fake: Fake, entry: Entry, tmp_path: Path) -> None:
     slow = replace(fake, options=fake.options | {"seconds": 0.3})
     plan = replace(PLAN, slow_seconds=0.2)
-    rows = run(slow, entry, Results(tmp_path / "results.json"), plan)
-    assert [row.threads for row in rows] == [2]
-    assert len(rows[0].prove_seconds) == 1
+    (row,) = run(slow, entry, Results(tmp_path / "results.json"), plan)
+    assert len(row.prove_seconds) == 1
 
 
 def test_failure_keeps_what_was_measured_before_it(

@@ -10,7 +10,7 @@ import pytest
 from benches.contest import Latency
 from benches.zk import plot, report
 from benches.zk.contenders import DSPERSE_CONFIGS, RAW, SUCCINCT, contenders
-from benches.zk.record import MAX_AGE, Closeness, Native, Results, Row, now
+from benches.zk.record import MAX_AGE, Closeness, Native, Results, Row, best, now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,12 +112,12 @@ def test_dsperse_is_judged_in_its_fastest_complete_configuration() -> None:
         kind="dsperse", config="goldilocks_basefold", seconds={"witness": [0.1], "prove": [0.2]}
     )
     raw = row(kind="dsperse", config="goldilocks_raw", seconds={"witness": [0.0], "prove": [0.1]})
-    assert report.best([slow, fast, raw], SUCCINCT) == fast
-    assert report.best([slow, fast, raw], RAW) == raw
-    assert report.best([row()], SUCCINCT) is None
+    assert best([slow, fast, raw], SUCCINCT) == fast
+    assert best([slow, fast, raw], RAW) == raw
+    assert best([row()], SUCCINCT) is None
     partial = replace(fast, facts={"slices": 8, "slices_proved": 6})
-    assert report.best([slow, partial], SUCCINCT) == slow
-    assert report.best([partial], SUCCINCT) == partial
+    assert best([slow, partial], SUCCINCT) == slow
+    assert best([partial], SUCCINCT) == partial
 
 
 def test_overhead_is_over_the_fastest_run_on_the_same_threads() -> None:
