@@ -153,6 +153,7 @@ pub(crate) fn proof_costs<'py>(
     result.set_item("lookup_slots", costs.lookup_slots)?;
     result.set_item("weight_cells", costs.weight_cells)?;
     result.set_item("memory", costs.memory)?;
+    result.set_item("weight_memory", costs.weight_memory)?;
     let components = PyDict::new(py);
     for (name, bits) in &costs.components {
         components.set_item(name, f64::from(bits.0) / 100.0)?;
