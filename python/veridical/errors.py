@@ -25,7 +25,8 @@
     │   ├── StatementMismatchError      input, model or output differ from what was asked
     │   ├── EvidenceError               the evidence does not support the statement
     │   │   ├── ProofError                a proof does not show what the statement says
-    │   │   └── ReexecutionError          running the program again gives something else
+    │   │   ├── ReexecutionError          running the program again gives something else
+    │   │   └── SeedError                 the seed is not the one that key and question give
     │   └── PolicyError                 the evidence is sound; the policy asks for more
     ├── UndecidedError                cannot be checked now; never means accepted
     │   ├── ProgramMissingError         the check needs the program, which was not given
@@ -61,6 +62,7 @@ __all__ = [
     "ProofError",
     "ReexecutionError",
     "RevealMissingError",
+    "SeedError",
     "SignatureError",
     "SmallOrderKeyError",
     "StatementMismatchError",
@@ -260,6 +262,12 @@ class ProofError(EvidenceError):
     """The proof does not show what the statement says."""
 
     default_advice = "Do not use the answer. Ask for a new receipt, or run the program yourself."
+
+
+class SeedError(EvidenceError):
+    """The seed is not the one output of the stated key for this question."""
+
+    default_advice = "Do not rely on this answer; keep the receipt, it shows a seed that was chosen."
 
 
 class PolicyError(VerificationError):
