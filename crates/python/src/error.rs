@@ -6,6 +6,7 @@ use veridical_executor::ExecutorError;
 use veridical_program::ProgramError;
 use veridical_program::boundary::BoundaryError;
 use veridical_prover::ProveError;
+use veridical_seeds::SeedError;
 use veridical_verifier::VerifyError;
 
 /// The Python classes; `veridical.errors` defines them.
@@ -15,6 +16,7 @@ mod raised {
     pyo3::import_exception!(veridical.errors, ProgramError);
     pyo3::import_exception!(veridical.errors, ProgramMissingError);
     pyo3::import_exception!(veridical.errors, ProofError);
+    pyo3::import_exception!(veridical.errors, SeedError);
 }
 
 /// What may fail beneath the adapter, or in an argument.
@@ -30,6 +32,8 @@ pub(crate) enum CoreError {
     Prove(#[from] ProveError),
     #[error("{name}: {0}", name = .0.name())]
     Verify(#[from] VerifyError),
+    #[error("{name}: {0}", name = .0.name())]
+    Seed(#[from] SeedError),
     #[error("no threads: {reason}")]
     ThreadPool { reason: String },
     #[error(transparent)]
@@ -78,6 +82,14 @@ pub(crate) enum ArgumentError {
         expected: usize,
         actual: usize,
     },
+    #[error("{what} has {expected} bytes, not {actual}")]
+    Length {
+        what: &'static str,
+        expected: usize,
+        actual: usize,
+    },
+    #[error("logits are no C-contiguous array")]
+    Layout,
     #[error("a salt has 32 bytes, not {actual}")]
     Salt { actual: usize },
     #[error("there is no const {id}, or this verification key does not hold it")]
@@ -119,6 +131,7 @@ impl From<CoreError> for PyErr {
             }
             CoreError::Prove(e) => prove(message, &e),
             CoreError::Verify(_) => raised::ProofError::new_err((message, "proof", "tier")),
+            CoreError::Seed(_) => raised::SeedError::new_err((message, "seed", "seed")),
             CoreError::ThreadPool { .. } => raised::InternalError::new_err(message),
             CoreError::Argument(e) => argument(message, &e),
             CoreError::File { path, .. } => raised::InputError::new_err((message, path, "file")),

@@ -7,6 +7,7 @@
 //! | `executor` | class `Executor`, instruction sets                         |
 //! | `program`  | class `Program`                                            |
 //! | `proof`    | weight commitments, proofs                                 |
+//! | `seeds`    | verifiable random function, beacon rounds, sampling        |
 //! | `timeline` | class `Timeline`, where time goes                          |
 //! | `trace`    | class `Trace`                                              |
 
@@ -15,6 +16,7 @@ mod error;
 mod executor;
 mod program;
 mod proof;
+mod seeds;
 mod timeline;
 mod trace;
 
@@ -28,6 +30,10 @@ mod _core {
     use super::program::Program;
     #[pymodule_export]
     use super::proof::{WeightCommitment, proof_costs, prove, verify_proof};
+    #[pymodule_export]
+    use super::seeds::{
+        beacon_verify, gumbel_noise, gumbel_sample, vrf_prove, vrf_public_key, vrf_verify,
+    };
     #[pymodule_export]
     use super::timeline::Timeline;
     #[pymodule_export]
