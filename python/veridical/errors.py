@@ -27,6 +27,10 @@
     │   │   ├── ProofError                a proof does not show what the statement says
     │   │   ├── ReexecutionError          running the program again gives something else
     │   │   └── SeedError                 the seed is not the one that key and question give
+    │   ├── LogError                    a transparency log, or what it is said to show, does not hold
+    │   │   ├── CheckpointError           a checkpoint is not signed by who should have signed it
+    │   │   ├── InclusionError            an entry is not in the tree
+    │   │   └── ConsistencyError          a log was forked, or rolled back
     │   └── PolicyError                 the evidence is sound; the policy asks for more
     ├── UndecidedError                cannot be checked now; never means accepted
     │   ├── ProgramMissingError         the check needs the program, which was not given
@@ -41,14 +45,18 @@ The Rust extension raises these same classes: there is one hierarchy.
 from __future__ import annotations
 
 __all__ = [
+    "CheckpointError",
     "CompileError",
+    "ConsistencyError",
     "DuplicateKeyError",
     "Error",
     "EvidenceError",
     "FieldError",
+    "InclusionError",
     "InputError",
     "InternalError",
     "KeyFormatError",
+    "LogError",
     "MalformedError",
     "NestingError",
     "NonCanonicalError",
@@ -262,6 +270,30 @@ class ProofError(EvidenceError):
     """The proof does not show what the statement says."""
 
     default_advice = "Do not use the answer. Ask for a new receipt, or run the program yourself."
+
+
+class LogError(VerificationError):
+    """A transparency log is damaged, or does not show what it is said to show."""
+
+    default_advice = "Keep the files as they are: they may show the fault of who holds the log key."
+
+
+class CheckpointError(LogError):
+    """A checkpoint is not signed by the log or the cosigners that were named."""
+
+    default_advice = "Compare origin and keys with those you pinned; ask for a fresh log proof."
+
+
+class InclusionError(LogError):
+    """An entry is not in the tree of the checkpoint."""
+
+    default_advice = "Do not rely on this answer; ask its issuer for the proof again."
+
+
+class ConsistencyError(LogError):
+    """Two checkpoints of one log cannot both be true: it was forked, or rolled back."""
+
+    default_advice = "Keep both checkpoints and publish them: together they convict the log's key."
 
 
 class SeedError(EvidenceError):

@@ -1,0 +1,187 @@
+"""Files that survive a crash: the journal, atomic replacement, and syncing.
+
+Spec: spec/v1/log.md, section 5.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from veridical.commitment import frame
+from veridical.errors import InputError
+from veridical.tlog.tiles import encode_bundle, parse_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["STATE", "Batch", "Files", "Journal", "Lock"]
+
+#: The writer's own folder inside that of the log.
+STATE: Final = ".state"
+_U64: Final = 8
+_HASH_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries that are sequenced together, and the checkpoint signed over them."""
+
+    old_size: int
+    checkpoint: bytes
+    entries: tuple[bytes, ...]
+
+    def to_record(self) -> bytes:
+        """Return the record of a journal."""
+        payload = self.old_size.to_bytes(_U64, "little") + frame(
+            self.checkpoint, encode_bundle(self.entries)
+        )
+        return frame(payload) + hashlib.sha256(payload).digest()
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Batch:
+        """Read what `to_record` framed; its hash was compared."""
+        old_size, rest = int.from_bytes(payload[:_U64], "little"), payload[_U64:]
+        parts = []
+        for _ in range(2):
+            end = _U64 + int.from_bytes(rest[:_U64], "little")
+            parts.append(rest[_U64:end])
+            rest = rest[end:]
+        return cls(old_size, parts[0], tuple(parse_bundle(parts[1], where="journal")))
+
+
+class Journal:
+    """Batches in the order in which they were sequenced, each synced before it counts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.num_bytes = 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        sync_folder(path.parent)
+
+    def append(self, batch: Batch) -> None:
+        """Write one batch and wait until it is on the disk."""
+        record = batch.to_record()
+        view = memoryview(record)
+        while view:
+            view = view[os.write(self._file, view) :]
+        os.fdatasync(self._file)
+        self.num_bytes += len(record)
+
+    def close(self) -> None:
+        """Close the file; it stays."""
+        os.close(self._file)
+
+    @staticmethod
+    def read(path: Path) -> Iterator[Batch]:
+        """Yield every whole batch; the first that is not ends the journal."""
+        content = path.read_bytes()
+        offset = 0
+        while offset + _U64 <= len(content):
+            start = offset + _U64
+            end = start + int.from_bytes(content[offset:start], "little")
+            payload, digest = content[start:end], content[end : end + _HASH_BYTES]
+            if hashlib.sha256(payload).digest() != digest:
+                return
+            yield Batch.from_payload(payload)
+            offset = end + _HASH_BYTES
+
+
+class Files:
+    """The public files of a log: written without a gap, synced when it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._temporary = folder / STATE / "tmp"
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._temporary.mkdir(parents=True)
+        self._known: set[Path] = set()
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Rename each file into place, so that a reader sees all of it or none."""
+        for path, content in files.items():
+            target = self.folder / path
+            if target.parent not in self._known:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._known.add(target.parent)
+            temporary = self._temporary / "file"
+            temporary.write_bytes(content)
+            temporary.replace(target)
+
+    def sync(self, paths: Iterable[str]) -> None:
+        """Wait until files, and the folders above them, are on the disk."""
+        folders: set[Path] = set()
+        for path in paths:
+            target = self.folder / path
+            with contextlib.suppress(FileNotFoundError):  # a partial tile that became full
+                sync_file(target)
+            folders.update(p for p in target.parents if p.is_relative_to(self.folder))
+        for folder in sorted(folders, reverse=True):  # from the inside
+            with contextlib.suppress(FileNotFoundError):
+                sync_folder(folder)
+
+    def drop_partials(self, paths: Iterable[str]) -> None:
+        """Remove the partial tiles beside full ones; these MUST be synced."""
+        for path in paths:
+            partials = self.folder / f"{path}.p"
+            shutil.rmtree(partials, ignore_errors=True)
+            self._known.discard(partials)
+
+
+class Lock:
+    """The right to write to a log, held by one process until it ends."""
+
+    def __init__(self, path: Path) -> None:
+        import fcntl  # readers and verifiers run where there is none
+
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise InputError(
+                "another process writes to this log",
+                where=str(path),
+                advice="Let that process append, or end it; readers need no lock.",
+            ) from error
+
+    def release(self) -> None:
+        """Give it up."""
+        os.close(self._file)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file and wait until it is on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    sync_file(temporary)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file is on the disk."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def journals(state: Path) -> Sequence[Path]:
+    """Return the journals of a log, in order."""
+    return sorted(state.glob("journal-*"), key=lambda path: int(path.name.partition("-")[2]))

@@ -1,0 +1,358 @@
+"""The one writer of a log: sequences entries in batches, and recovers after a crash.
+
+Spec: spec/v1/log.md, section 5. A batch is on the disk, in the journal, before anybody sees its
+checkpoint. Everything else can be made again from journals, tiles and entries, so nothing else has
+to wait for the disk.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+from veridical.errors import Error, InputError, LogError
+from veridical.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from veridical.tlog.entry import IntentDraft, Result, Void, entry_from_bytes, require_valid
+from veridical.tlog.frontier import Frontier
+from veridical.tlog.index import Index
+from veridical.tlog.log import CHECKPOINT, INDEX, Log, write_settings
+from veridical.tlog.note import NoteKey
+from veridical.tlog.storage import (
+    STATE,
+    Batch,
+    Files,
+    Journal,
+    Lock,
+    journals,
+    replace_file,
+    sync_folder,
+)
+from veridical.tlog.tiles import TileReader
+from veridical.tlog.tree import EMPTY_ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from veridical.keys import Signer
+    from veridical.tlog.entry import Entry, Intent
+
+__all__ = ["Appended", "Request", "Writer"]
+
+#: How long a batch waits for more entries after its first.
+BATCH_SECONDS: Final = 0.005
+#: Keeps a record of the journal within a few megabytes.
+MAX_BATCH: Final = 4096
+#: When files are synced and the journal starts anew: recovery replays at most about twice this.
+JOURNAL_BYTES: Final = 8 * 1024 * 1024
+
+#: What can be appended: drafts are numbered by the log, closings say what they close.
+Request: TypeAlias = "IntentDraft | Intent | Result | Void"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an entry stands, and a checkpoint that covers it."""
+
+    index: int
+    entry: Entry
+    checkpoint: SignedCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    request: Request
+    future: Future[Appended]
+
+
+class Writer:
+    """Appends to a log; a context manager. Its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        signer: Signer,
+        *,
+        batch_seconds: float = BATCH_SECONDS,
+        journal_bytes: int = JOURNAL_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open a log to append, and bring it to the state of its last whole batch.
+
+        Raises:
+            InputError: it is no log, another process writes to it, or the key is another one.
+            LogError: its files contradict each other.
+        """
+        self.log = Log.open(folder)
+        if self.log.key != NoteKey.of(self.log.key.name, signer.public_key, role="log"):
+            raise InputError("the signer does not hold this log's key", where=str(folder))
+        self._signer = signer
+        self._clock = clock
+        self._batch_seconds = batch_seconds
+        self._journal_bytes = journal_bytes
+        self._state = self.log.folder / STATE
+        self._lock = Lock(self._state / "lock")
+        try:
+            self._files = Files(self.log.folder)
+            self._unsynced: set[str] = set()
+            self._settling: threading.Thread | None = None
+            self._frontier = self._recover()
+            self._index = Index(self._state / INDEX, mode="write")
+            self._catch_up()
+            self._journal = Journal(self._state / f"journal-{self._frontier.size}")
+        except BaseException:
+            self._lock.release()
+            raise
+        self._failure: BaseException | None = None
+        self._queue: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._sequence, name="log-writer", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def create(cls, folder: str | Path, *, origin: str, signer: Signer) -> Log:
+        """Make a new, empty log.
+
+        Raises:
+            InputError: the folder holds something, or the origin or the key cannot be used.
+        """
+        folder = Path(folder)
+        key = NoteKey.of(origin, signer.public_key, role="log")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise InputError("the folder is not empty", where=str(folder))
+            (folder / STATE).mkdir()
+            empty = Checkpoint(origin=origin, size=0, root=EMPTY_ROOT)
+            signed = SignedCheckpoint.sign(empty, key, signer)
+            replace_file(folder / CHECKPOINT, signed.to_bytes())
+            write_settings(folder, key)  # last: a folder with settings is a log
+        except OSError as error:
+            raise InputError(f"cannot make a log: {error.strerror}", where=str(folder)) from error
+        return Log.open(folder)
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the log."""
+        self.close()
+
+    def submit(self, requests: Iterable[Request]) -> list[Future[Appended]]:
+        """Hand entries over, to be sequenced in this order; each future ends on its own.
+
+        A request that breaks a rule of the log ends in `InputError`, and the others go on.
+        """
+        pending = [_Pending(request, Future()) for request in requests]
+        with self._closing:
+            if self._is_closed:
+                raise InputError("the log was closed", where=str(self.log.folder))
+            self._queue.put(pending)
+        return [item.future for item in pending]
+
+    def append(self, request: Request) -> Appended:
+        """Append one entry, and return once a checkpoint that covers it is on the disk.
+
+        Raises:
+            InputError: the entry breaks a rule of the log.
+            LogError: the batch could not be written; open the log again.
+        """
+        return self.submit([request])[0].result()
+
+    def void_open(self, reason: str) -> list[Appended]:
+        """Close every open intent with a void, as after a crash of whoever would have run it."""
+        with closing(self.log.index()) as index:
+            leaves = index.open_intents()
+        now = int(self._clock())
+        voids = [Void(intent=leaf, reason=reason, time=now) for leaf in leaves]
+        return [future.result() for future in self.submit(voids)]
+
+    def close(self) -> None:
+        """Sequence what was handed over, sync everything, and give the log up."""
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._queue.put(None)
+        self._thread.join()
+        if self._settling is not None:
+            self._settling.join()
+        self._journal.close()
+        if self._failure is None:
+            self._settle(self._unsynced, journals(self._state))
+        self._index.close()
+        self._lock.release()
+
+    def _sequence(self) -> None:
+        """Take batches from the queue until it ends."""
+        is_open = True
+        while is_open:
+            batch = self._queue.get()
+            if batch is None:
+                return
+            deadline = time.monotonic() + self._batch_seconds
+            while len(batch) < MAX_BATCH:
+                try:
+                    more = self._queue.get(timeout=max(deadline - time.monotonic(), 0))
+                except queue.Empty:
+                    break
+                if more is None:
+                    is_open = False
+                    break
+                batch += more
+            for start in range(0, len(batch), MAX_BATCH):
+                self._try_commit(batch[start : start + MAX_BATCH])
+
+    def _try_commit(self, batch: list[_Pending]) -> None:
+        try:
+            if self._failure is not None:
+                raise self._failure  # noqa: TRY301 - one place tells all futures
+            self._commit(batch)
+        except BaseException as error:  # noqa: BLE001 - each caller gets it, whatever it is
+            self._index.rollback()
+            # Memory and disk may differ now; only opening the log again brings them together.
+            self._failure = error
+            for item in batch:
+                if not item.future.done():
+                    failure = LogError(f"the batch could not be written: {error}")
+                    failure.__cause__ = error
+                    item.future.set_exception(failure)
+
+    def _commit(self, batch: list[_Pending]) -> None:
+        self._index.begin()
+        old_size = self._frontier.size
+        taken: list[tuple[_Pending, Entry, bytes]] = []
+        for item in batch:
+            try:
+                entry = self._numbered(item.request)
+                content = require_valid(entry)
+                self._index.apply(old_size + len(taken), entry)
+            except Error as error:
+                item.future.set_exception(error)
+                continue
+            taken.append((item, entry, content))
+        if not taken:
+            self._index.rollback()
+            return
+        entries = tuple(content for _, _, content in taken)
+        files = self._frontier.append(entries)
+        signed = SignedCheckpoint.sign(self._head(), self.log.key, self._signer)
+        # 1. From here on the batch survives.
+        self._journal.append(Batch(old_size, signed.to_bytes(), entries))
+        # 2 and 3. What readers see: tiles first, so that no checkpoint is ahead of them.
+        self._files.put(files)
+        self._files.put({CHECKPOINT: signed.to_bytes()})
+        self._unsynced.update(files)
+        # 4 and 5.
+        self._index.commit(self._frontier.size)
+        for offset, (item, entry, _) in enumerate(taken):
+            item.future.set_result(Appended(old_size + offset, entry, signed))
+        if self._journal.num_bytes >= self._journal_bytes:
+            self._rotate()
+
+    def _numbered(self, request: Request) -> Entry:
+        if not isinstance(request, IntentDraft):
+            return request
+        number, previous = self._index.next_in(request.stream)
+        return request.numbered(number, previous, time=int(self._clock()))
+
+    def _head(self) -> Checkpoint:
+        frontier = self._frontier
+        return Checkpoint(origin=self.log.key.name, size=frontier.size, root=frontier.root())
+
+    def _rotate(self) -> None:
+        """Start a new journal; the old ones go once their files are synced, in the background."""
+        if self._settling is not None:
+            self._settling.join()
+        self._journal.close()
+        old = journals(self._state)
+        self._journal = Journal(self._state / f"journal-{self._frontier.size}")
+        self._settling = threading.Thread(
+            target=self._try_settle, args=(self._unsynced, old), name="log-settler", daemon=True
+        )
+        self._unsynced = set()
+        self._settling.start()
+
+    def _try_settle(self, paths: set[str], old: Iterable[Path]) -> None:
+        try:
+            self._settle(paths, old)
+        except OSError as error:  # the journals are still there; opening the log replays them
+            self._failure = error
+
+    def _settle(self, paths: set[str], old: Iterable[Path]) -> None:
+        """Sync files, then remove the journals that could make them again."""
+        self._files.sync([*paths, CHECKPOINT])
+        for path in old:
+            path.unlink()
+        sync_folder(self._state)
+        self._files.drop_partials(path for path in paths if ".p/" not in path)
+
+    def _recover(self) -> Frontier:
+        """Make the files of every journal again, and return the right edge.
+
+        A journal holds whole batches only, each with the checkpoint that was signed over it.
+        """
+        old = journals(self._state)
+        batches = [batch for path in old for batch in Journal.read(path)]
+        if not batches:
+            head = self.log.head()
+            frontier = Frontier.load(TileReader(self.log.folder, head.size))
+            self._require_root(frontier, head)
+        else:
+            frontier = Frontier.load(TileReader(self.log.folder, batches[0].old_size))
+        for batch in batches:
+            head = SignedCheckpoint.from_bytes(batch.checkpoint, where="journal")
+            head.verify_log([self.log.key])
+            if batch.old_size != frontier.size:
+                raise LogError(
+                    f"a batch follows leaf {batch.old_size}, the tree has {frontier.size}",
+                    where="journal",
+                    check="log.journal",
+                )
+            files = frontier.append(batch.entries)
+            self._require_root(frontier, head)
+            self._files.put(files)
+            self._unsynced.update(files)
+        if batches:
+            self._files.put({CHECKPOINT: batches[-1].checkpoint})
+        self._settle(self._unsynced, old)
+        self._unsynced = set()
+        return frontier
+
+    @staticmethod
+    def _require_root(frontier: Frontier, head: SignedCheckpoint) -> None:
+        if (frontier.size, frontier.root()) != (head.size, head.root):
+            raise LogError(
+                f"the files give another tree than the checkpoint of {head.size} leaves",
+                check="log.root",
+                advice="Run `veridical log fsck`, which names the first broken file.",
+            )
+
+    def _catch_up(self) -> None:
+        """Take into the index the entries that it lacks."""
+        size = self._frontier.size
+        if self._index.size > size:  # it outlived what it was made from
+            self._index.close()
+            for path in self._state.glob(f"{INDEX}*"):
+                path.unlink()
+            self._index = Index(self._state / INDEX, mode="write")
+        start = self._index.size
+        if start == size:
+            return
+        self._index.begin()
+        for leaf, content in TileReader(self.log.folder, size).entries(start):
+            self._index.apply(leaf, entry_from_bytes(content, where=f"leaf {leaf}"))
+        self._index.commit(size)
