@@ -21,6 +21,7 @@ from veridical.policy.rules import (
     MaxSaturation,
     MinSoundnessBits,
     Nonce,
+    RequireLogged,
     RequireTier,
     TrustedModels,
     TrustedSigners,
@@ -137,6 +138,7 @@ class _Reader:
             "trusted_signers": self._trusted_signers,
             "trusted_models": lambda table, _: TrustedModels(*table.take_texts("digests")),
             "require_tier": lambda table, _: RequireTier(*table.take_texts("tiers")),
+            "require_logged": self._require_logged,
             "expect_input": lambda _table, _: ExpectInput(),
             "expect_output": lambda _table, _: ExpectOutput(),
             "nonce": lambda table, _: Nonce(table.take("value", str)),
@@ -177,6 +179,12 @@ class _Reader:
             raise type(error)(error.message, error.where or table.where) from error
         table.require_empty()
         return rule
+
+    @staticmethod
+    def _require_logged(table: _Table, _depth: int) -> Policy:
+        logs, cosigners = table.take_texts("logs"), table.take_texts("cosigners")
+        count = table.take("min_cosigners", int, default=len(cosigners))
+        return RequireLogged(*logs, cosigners=cosigners, min_cosigners=count)
 
     def _trusted_signers(self, table: _Table, _depth: int) -> Policy:
         pems = table.take_texts("keys")

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
-from veridical.errors import RevealMissingError, UndecidedError
+from veridical.errors import LogError, RevealMissingError, UndecidedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from veridical.errors import VerificationError
     from veridical.keys import PublicKey
     from veridical.receipt.statement import Statement
+    from veridical.tlog import Logged, LogTrust
 
 __all__ = ["EnvelopeFacts", "Facts", "Policy", "Result", "RuleResult"]
 
@@ -39,11 +41,17 @@ class RuleResult:
     detail: str
     #: Which error an undecided result is raised as.
     undecided_error: type[UndecidedError] = RevealMissingError
+    #: What a rejected result is raised as, where there is something more exact than `PolicyError`.
+    rejected_error: VerificationError | None = None
 
     @classmethod
     def of(cls, rule: str, detail: str, *, holds: bool) -> RuleResult:
         """Return accepted or rejected."""
         return cls(Result.ACCEPTED if holds else Result.REJECTED, rule, detail)
+
+
+def _nothing_logged(_trust: LogTrust) -> VerificationError:
+    return LogError("no log proof was given", check="log")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +77,8 @@ class Facts:
     input_match: Result
     output_match: Result
     now: int
+    #: Makes check 16 for the logs and cosigners that a rule names.
+    logged: Callable[[LogTrust], Logged | VerificationError] = _nothing_logged
 
 
 class Policy(Protocol):

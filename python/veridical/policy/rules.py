@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from veridical.errors import KeyFormatError, PolicyFormatError
+from veridical.errors import InputError, KeyFormatError, PolicyFormatError, VerificationError
 from veridical.keys import PublicKey
 from veridical.policy.facts import Facts, Result, RuleResult
 from veridical.receipt.members import DIGEST
+from veridical.tlog import LogTrust, NoteKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,7 @@ __all__ = [
     "MaxSaturation",
     "MinSoundnessBits",
     "Nonce",
+    "RequireLogged",
     "RequireTier",
     "Rule",
     "TrustedModels",
@@ -120,6 +122,45 @@ class RequireTier(Rule):
             f"tier {facts.envelope.tier!r}, required: {', '.join(self.tiers)}",
             holds=facts.envelope.tier in self.tiers,
         )
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class RequireLogged(Rule):
+    """Intent and result are in one of these logs, under checkpoints with enough cosignatures.
+
+    Without a cosigner nothing shows that others are shown the same log.
+    """
+
+    trust: LogTrust
+
+    def __init__(
+        self,
+        *logs: NoteKey | str,
+        cosigners: Iterable[NoteKey | str] = (),
+        min_cosigners: int | None = None,
+    ) -> None:
+        """Name logs and cosigners by their keys; all cosigners are needed unless it is said."""
+        _require_any("RequireLogged", logs)
+        named = _note_keys(cosigners)
+        count = len(named) if min_cosigners is None else min_cosigners
+        _require_count("RequireLogged", count)
+        try:
+            trust = LogTrust(logs=_note_keys(logs), cosigners=named, min_cosigners=count)
+        except InputError as error:
+            raise PolicyFormatError(f"RequireLogged: {error.message}") from error
+        object.__setattr__(self, "trust", trust)
+
+    def evaluate(self, facts: Facts, /) -> RuleResult:
+        """Take the result of check 16."""
+        shown = facts.logged(self.trust)
+        if isinstance(shown, VerificationError):
+            detail = f"{shown.check}: {shown.message}"
+            return RuleResult(Result.REJECTED, "require_logged", detail, rejected_error=shown)
+        return RuleResult(Result.ACCEPTED, "require_logged", shown.detail)
+
+
+def _note_keys(keys: Iterable[NoteKey | str]) -> tuple[NoteKey, ...]:
+    return tuple(NoteKey.from_vkey(key) if isinstance(key, str) else key for key in keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from veridical.receipt.statement import (
     InputCommitments,
     ModelIdentity,
     OutputCommitments,
+    Sequence,
     Statement,
 )
 
@@ -54,7 +55,7 @@ class _Committer:
         return Commitment.commit(name, content, salt=salt)
 
 
-def issue(
+def issue(  # noqa: PLR0913 - one keyword for each choice of an issuer
     run: Run,
     *,
     signer: Signer,
@@ -63,6 +64,7 @@ def issue(
     private: bool = False,
     reveal: bool = False,
     issued_at: int | None = None,
+    sequence: Sequence | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Receipt:
     """State what a run did, sign it, and return the receipt.
@@ -70,7 +72,7 @@ def issue(
     `nonce` is the client's request id. `private` salts every commitment; the salts are in the
     receipt's reveals, for the client alone: publish `receipt.without_reveals()`. `reveal` puts the
     input into the receipt, so that whoever holds it and the program can verify it. `issued_at` is
-    the present second unless it is given.
+    the present second unless it is given. `sequence` is where the run stands in a log.
 
     Raises:
         InputError: a value that the format does not allow.
@@ -96,6 +98,7 @@ def issue(
             decoded=committer.commit("output.decoded", run.outputs),
             count=sum(array.size for array in outputs.values()),
         ),
+        sequence=sequence or Sequence(),
     ).require_valid()
     receipt = Receipt(statement=statement, reveals=committer.reveals)
     return _append(receipt, run, signer=signer, evidence=evidence, issued_at=issued_at)

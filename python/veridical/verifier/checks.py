@@ -31,6 +31,7 @@ CHECKS: Final = {
     13: ("output", "the caller's output is the one that is stated"),
     14: ("tier", "the evidence supports the statement"),
     15: ("policy", "the policy accepts"),
+    16: ("log", "intent and result are in a log that the policy names"),
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from veridical.keys import PublicKey
     from veridical.policy.facts import Result
     from veridical.receipt.statement import Statement
+    from veridical.tlog import Logged
 
 __all__ = ["Report", "Shown", "Standing", "Verified"]
 
@@ -72,12 +73,15 @@ class Verified:
     #: What the acceptance still rests on.
     assumptions: tuple[str, ...]
     checks: tuple[Check, ...]
+    #: Where it is logged, if the policy asks for it.
+    logged: Logged | None = None
 
     def to_value(self) -> dict[str, object]:
         """Return the form of `verify --json`."""
         return {
             "assumptions": list(self.assumptions),
             "issued_at": self.issued_at,
+            "logged": None if self.logged is None else self.logged.to_value(),
             "properties": {name: standing.value for name, standing in self.properties.items()},
             "receipt_id": self.receipt_id,
             "signer": None if self.signer is None else self.signer.key_id,

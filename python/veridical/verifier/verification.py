@@ -20,9 +20,11 @@ from veridical.errors import (
     PolicyError,
     SignatureError,
     UndecidedError,
+    VerificationError,
 )
 from veridical.policy.facts import EnvelopeFacts, Facts, Policy, Result
 from veridical.receipt.bundle import Receipt
+from veridical.tlog import Logged, LogTrust, verify_logged
 from veridical.verifier.checks import CHECKS, Check, Status
 from veridical.verifier.comparison import compare
 from veridical.verifier.envelopes import VerifiedEnvelope, check_envelope
@@ -151,16 +153,39 @@ class _Verification:
         self._evidence = receipt.evidence_by_digest()
         self._tiers = {name: make(receipt, self._evidence, given) for name, make in TIERS.items()}
         self._comparisons = list(compare(receipt, given))
+        self._logged: dict[LogTrust, Logged | VerificationError] = {}
         self._status_of = {check.number: check.status for check in self._comparisons}
 
     def report(self, parsing: list[Check]) -> Report:
         """Make the remaining checks; `parsing` are those that were made before."""
         candidates = list(self._candidates())
         made = [*parsing, *self._comparisons, *(c for one in candidates for c in one.checks)]
+        made += self._log_checks()
         present = {check.number for check in made}
         made += [_skipped(number) for number in CHECKS if number not in present]
         made.sort(key=lambda c: (c.number, -1 if c.envelope is None else c.envelope))
         return self._verdict(candidates, tuple(made))
+
+    def _verify_logged(self, trust: LogTrust) -> Logged | VerificationError:
+        """16. Made when a rule asks, once for the logs and cosigners that it names."""
+        if trust not in self._logged:
+            try:
+                self._logged[trust] = verify_logged(self._receipt, trust)
+            except VerificationError as error:
+                self._logged[trust] = error
+        return self._logged[trust]
+
+    def _log_checks(self) -> Iterator[Check]:
+        for shown in self._logged.values():
+            if isinstance(shown, VerificationError):
+                detail = f"{shown.check}: {shown.message}"
+                yield Check(number=16, status=Status.FAILED, detail=detail, error=shown)
+            else:
+                yield Check(number=16, status=Status.PASSED, detail=shown.detail)
+        if not self._logged:
+            yield Check(
+                number=16, status=Status.SKIPPED, detail="no rule that was asked names a log"
+            )
 
     def _candidates(self) -> Iterator[_Candidate]:
         """Make checks 5 to 10, 14 and 15 for every envelope."""
@@ -198,12 +223,13 @@ class _Verification:
                 input_match=_match(self._status_of[12]),
                 output_match=_match(self._status_of[13]),
                 now=self._given.now,
+                logged=self._verify_logged,
             )
         )
         detail = f"{answer.rule}: {answer.detail}"
         # A rule of the caller's own may answer anything: what is not a result rejects.
         status = Status.FAILED
-        error: Error | None = PolicyError(detail, check="policy")
+        error: Error | None = answer.rejected_error or PolicyError(detail, check="policy")
         if answer.result is Result.ACCEPTED:
             status, error = Status.PASSED, None
         elif answer.result is Result.UNDECIDED:
@@ -225,6 +251,10 @@ class _Verification:
     def _accepted(self, best: _Candidate, checks: tuple[Check, ...]) -> Verified:
         envelope, shown = best.envelope, best.shown
         established = {} if shown is None else shown.properties
+        logged = next((one for one in self._logged.values() if isinstance(one, Logged)), None)
+        assumptions = _NOTHING_ASKED if shown is None else shown.assumptions
+        if logged is not None and not logged.cosignatures:
+            assumptions = (*assumptions, _UNWITNESSED)
         return Verified(
             statement=self._receipt.statement,
             receipt_id=self._receipt.receipt_id,
@@ -239,11 +269,13 @@ class _Verification:
                 for number, name in ((11, "model"), (12, "input"), (13, "output"))
             },
             soundness_bits=0.0 if shown is None else shown.soundness_bits,
-            assumptions=_NOTHING_ASKED if shown is None else shown.assumptions,
+            assumptions=assumptions,
             checks=checks,
+            logged=logged,
         )
 
 
+_UNWITNESSED: Final = "log: no cosigner was asked for, so others may be shown another log"
 _NOTHING_ASKED: Final = ("nothing was asked, not even a signature",)
 
 
