@@ -30,7 +30,6 @@ test: lint format types stub lint-rust test-python test-rust ## lint, types, Pyt
 
 .PHONY: accept
 accept: build ## the whole acceptance list, full counts, as a table
-	VERIDICAL_CAMPAIGN=full cargo test --quiet --locked -p veridical-prover --test mutations
 	VERIDICAL_CAMPAIGN=full pytest --timeout 3600 $(ACCEPTANCE)
 
 .PHONY: bench
@@ -40,6 +39,10 @@ bench: build ## latency, size and memory against ONNX Runtime, measured in the s
 .PHONY: bench-zk
 bench-zk: build ## succinct proofs beside EZKL and DSperse; an interrupted run goes on
 	python -m benches.zk --resume
+
+.PHONY: measurements-zk
+measurements-zk: build ## docs/measurements-zk.md from the figures of the last `make bench-zk`
+	python -m benches.zk --report-only out/bench-zk.json --output docs/measurements-zk
 
 .PHONY: test-fast
 test-fast: build ## the inner loop: Python tests without the slow ones
@@ -110,7 +113,7 @@ clean: ## remove what was built, keep the virtual environment
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^## /{print "\n" substr($$0, 4)} /^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^## /{print "\n" substr($$0, 4)} /^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/packages.stamp: $(LOCKS) scripts/bootstrap.sh
 	PYTHON=$(PYTHON) scripts/bootstrap.sh $(VENV)

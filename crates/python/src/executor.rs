@@ -164,8 +164,12 @@ fn features() -> Vec<&'static str> {
     let known = [
         ("sse4.2", std::arch::is_x86_feature_detected!("sse4.2")),
         ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("bmi1", std::arch::is_x86_feature_detected!("bmi1")),
         ("bmi2", std::arch::is_x86_feature_detected!("bmi2")),
+        ("f16c", std::arch::is_x86_feature_detected!("f16c")),
         ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("lzcnt", std::arch::is_x86_feature_detected!("lzcnt")),
+        ("movbe", std::arch::is_x86_feature_detected!("movbe")),
         ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
         ("avx512bw", std::arch::is_x86_feature_detected!("avx512bw")),
         ("avx512cd", std::arch::is_x86_feature_detected!("avx512cd")),
