@@ -10,14 +10,21 @@ from numpy.typing import NDArray
 __all__ = [
     "Executor",
     "Program",
+    "Timeline",
     "Trace",
     "WeightCommitment",
     "__version__",
     "available_isas",
+    "beacon_verify",
     "cpu_features",
+    "gumbel_noise",
+    "gumbel_sample",
     "proof_costs",
     "prove",
     "verify_proof",
+    "vrf_prove",
+    "vrf_public_key",
+    "vrf_verify",
 ]
 
 __version__: str
@@ -87,9 +94,22 @@ def available_isas() -> list[_Isa]: ...
 def cpu_features() -> list[str]: ...
 
 @final
+class Timeline:
+    def __new__(cls) -> Timeline: ...
+    def enter(self, name: str) -> None: ...
+    def leave(self) -> None: ...
+    def spans(self) -> list[tuple[str, int | None, int, int]]: ...
+
+@final
 class WeightCommitment:
     def __new__(
-        cls, program: Program, /, *, profile: str, threads: int = 0
+        cls,
+        program: Program,
+        /,
+        *,
+        profile: str,
+        threads: int = 0,
+        timeline: Timeline | None = None,
     ) -> WeightCommitment: ...
     @property
     def root(self) -> bytes: ...
@@ -103,6 +123,7 @@ def prove(
     /,
     *,
     progress: Callable[[str], None] | None = None,
+    timeline: Timeline | None = None,
 ) -> bytes: ...
 def verify_proof(
     program: Program,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from veridical.zk.cache import RootCache
     from veridical.zk.weights import WeightCommitment
 
 __all__ = ["Encoded", "InputSpec", "OutputSpec", "Program", "Run", "load", "run"]
@@ -84,6 +85,8 @@ class Program:
         self._core = core
         self._executors: dict[tuple[int, str], Executor] = {}
         self._weight_commitments: dict[str, WeightCommitment] = {}
+        #: Where roots of weight commitments are kept between processes; None keeps nothing.
+        self.weight_cache: RootCache | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Program:

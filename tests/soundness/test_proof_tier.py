@@ -132,9 +132,7 @@ def test_stages_are_told_in_order(program: veridical.Program) -> None:
     cheap = veridical.issue(run, signer=SIGNER, issued_at=NOW)
     stages: list[str] = []
     zk.prove([(run, cheap.statement)], progress=stages.append)
-    assert stages[0] == "inference"
-    assert stages[-1] == "witness opening"
-    assert len(stages) == len(set(stages)) > 5
+    assert stages == list(zk.STAGES)
 
 
 @pytest.mark.parametrize("nonce", ["", "another"])

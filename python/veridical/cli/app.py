@@ -31,7 +31,8 @@ COMMANDS: Final = {
     "verify": ("veridical.cli.verify:verify", "Accept a receipt, or say why not."),
     "explain": ("veridical.cli.explain:explain", "List every check of a receipt."),
     "key": ("veridical.cli.key:app", "Make a signing key, or show one."),
-    "demo": ("veridical.cli.demo:demo", "Watch the main job on two models, and nine forgeries."),
+    "cache": ("veridical.cli.cache:app", "Show or clear what is kept between commands."),
+    "demo": ("veridical.cli.demo:demo", "Watch the main job on two models: answer, forge, prove."),
     "doctor": ("veridical.cli.doctor:doctor", "Say what works here, and why something does not."),
 }
 

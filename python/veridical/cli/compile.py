@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from veridical.cli.console import emit, emit_json, terminal
 from veridical.cli.exit_codes import ExitCode
+from veridical.cli.progress import Stages
 from veridical.cli.samples import load_samples
 from veridical.errors import InputError
+
+if TYPE_CHECKING:
+    from veridical.program import Program
 
 __all__ = ["compile_"]
 
@@ -27,6 +31,9 @@ def compile_(  # noqa: PLR0913 - the options of one command
     closed: Annotated[bool, Parameter(negative="")] = False,
     picture: Path | None = None,
     layers: Annotated[bool, Parameter(negative="")] = False,
+    commit: Annotated[bool, Parameter(negative="")] = False,
+    security: Literal["standard", "strong"] = "standard",
+    cache: bool = True,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
     """Compile an ONNX model into the canonical integer program, and measure what that costs.
@@ -55,6 +62,12 @@ def compile_(  # noqa: PLR0913 - the options of one command
         Draw the error of every layer into this PNG file.
     layers
         Show every layer, not only the outputs.
+    commit
+        Commit to the weights as succinct proofs do, and print the root.
+    security
+        What the commitment is for: standard, at least 100 bits of soundness; strong, 128.
+    cache
+        Keep the root for `verify`, in a folder of this user.
     json
         Print the report as data.
     """
@@ -76,11 +89,15 @@ def compile_(  # noqa: PLR0913 - the options of one command
     report.save(target.with_suffix(".report.json"))
     if picture is not None:
         show.draw(report, picture)
+    root = _root(program, security, keep=cache) if commit else None
     if json:
-        emit_json(report.to_value())
+        value = report.to_value()
+        emit_json(value if root is None else {**value, "weight_root": root})
         return ExitCode.ACCEPTED
     emit(f"program   {target}")
     emit(f"model     {report.digest}")
+    if root is not None:
+        emit(f"weights   {root}")
     for line in show.summary(report):
         emit(line)
     console = terminal()
@@ -89,6 +106,16 @@ def compile_(  # noqa: PLR0913 - the options of one command
             console.print(show.layer_table(report))
         console.print(show.output_table(report))
     return ExitCode.ACCEPTED
+
+
+def _root(program: Program, security: str, *, keep: bool) -> str:
+    """Commit to the weights; the root as text."""
+    from veridical import zk
+
+    program.weight_cache = zk.RootCache.default() if keep else None
+    with Stages(zk.STAGES[:1]) as stages:
+        stages(zk.STAGES[0])
+        return zk.commit(program, profile=security).root_hex
 
 
 def _sizes(settings: list[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`veridical demo`: the main job on two real models, then nine forgeries."""
+"""`veridical demo`: the main job on two real models, nine forgeries, and a proof."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import textwrap
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from cyclopts import Parameter
@@ -15,6 +15,10 @@ from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
 from veridical.errors import InputError
 from veridical.verifier.report import error_value
+
+if TYPE_CHECKING:
+    from veridical.demo import Scene
+    from veridical.demo.proven import Proven
 
 __all__ = ["demo"]
 
@@ -26,7 +30,7 @@ def demo(
     keep: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
-    """Compile two models, run them, verify the receipts, and see nine forgeries rejected.
+    """Compile two models, run them, verify the receipts, reject nine forgeries, and prove.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ def demo(
     json
         Print data only.
     """
-    from veridical.demo import Scene, play
+    from veridical.demo import play
 
     if keep is not None:
         _make(keep)
@@ -63,12 +67,15 @@ def demo(
         for number, rejection in enumerate(scene.rejections, 1):
             _say(f"  {number} {rejection.forgery.name}: {rejection.forgery.story}", indent=4)
             _say(f"    rejected by {rejection.error.check}: {rejection.error}", indent=6)
+        _tell_proof(scene)
 
     scenes = []
     for scene in play(now=int(time.time())):
         if keep is not None:
             scene.program.save(keep / f"{scene.model.name}.vprog")
+            scene.program.save(keep / f"{scene.model.name}.vkey", vkey=True)
             scene.receipt.save(keep / f"{scene.model.name}.receipt.json")
+            scene.proven.receipt.save(keep / f"{scene.model.name}.proven.receipt.json")
         if not json:
             tell(scene)
         scenes.append(scene)
@@ -81,6 +88,7 @@ def demo(
                         for r in scene.rejections
                     ],
                     "model": scene.program.digest_hex,
+                    "proof": _proof_value(scene.proven),
                     "verified": scene.verified.to_value(),
                 }
                 for scene in scenes
@@ -90,9 +98,40 @@ def demo(
         rejected = sum(len(scene.rejections) for scene in scenes)
         emit(
             f"\n{len(scenes)} receipts verified; on each, "
-            f"{rejected // len(scenes)} forgeries rejected by name"
+            f"{rejected // len(scenes)} forgeries rejected by name,"
+            " and one more against a succinct proof"
         )
     return ExitCode.ACCEPTED
+
+
+def _tell_proof(scene: Scene) -> None:
+    proven = scene.proven
+    emit("proof")
+    emit(
+        f"  made in    {proven.prove_ms:.1f} ms; committing to the weights, once for the model, "
+        f"took {proven.commit_ms:.1f} ms"
+    )
+    emit(f"  size       {proven.proof_bytes} bytes")
+    emit(
+        f"  accepted   in {proven.verify_ms:.1f} ms, tier {proven.verified.tier}, with the "
+        f"verification key ({proven.key_bytes} bytes): no weights, nothing run"
+    )
+    for name, standing in proven.verified.properties.items():
+        emit(f"    {name:<8} {standing.value}")
+    _say(f"  forged     {proven.story}", indent=13)
+    _say(f"    rejected by {proven.rejection.check}: {proven.rejection}", indent=6)
+
+
+def _proof_value(proven: Proven) -> dict[str, object]:
+    return {
+        "bytes": proven.proof_bytes,
+        "commit_ms": proven.commit_ms,
+        "forgery": {"story": proven.story, **error_value(proven.rejection)},
+        "key_bytes": proven.key_bytes,
+        "prove_ms": proven.prove_ms,
+        "verified": proven.verified.to_value(),
+        "verify_ms": proven.verify_ms,
+    }
 
 
 def _make(folder: Path) -> None:
@@ -113,10 +152,7 @@ def _say(line: str, *, indent: int) -> None:
         emit(part)
 
 
-def _summary(scene: object) -> list[str]:
-    from veridical.demo import Scene
-
-    assert isinstance(scene, Scene)  # noqa: S101 - narrows the lazily imported type
+def _summary(scene: Scene) -> list[str]:
     statement = scene.receipt.statement
     envelope = scene.verified
     return [

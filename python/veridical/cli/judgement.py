@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from numpy.typing import NDArray
 
 import veridical
-from veridical import verifier
+from veridical import verifier, zk
 from veridical.cli.samples import load_samples, named
 from veridical.errors import InputError
 from veridical.keys import PublicKey
@@ -42,6 +42,8 @@ class Options:
         The request id that you chose. It must match.
     now
         The time to judge by, in seconds since 1970; the present if it is not given.
+    cache
+        Take the root of the program's weights from an earlier commitment of this user.
     json
         Print data only.
     """
@@ -53,6 +55,7 @@ class Options:
     output: Path | None = None
     nonce: str | None = None
     now: int | None = None
+    cache: bool = True
     json: Annotated[bool, Parameter(negative="")] = False
 
 
@@ -68,6 +71,8 @@ def judge(receipt: Path, options: Options) -> Report:
     """
     policy = _policy(options)
     program = None if options.program is None else veridical.load(options.program)
+    if program is not None and options.cache:
+        program.weight_cache = zk.RootCache.default()
     inputs = None if program is None else [entry.name for entry in program.inputs]
     outputs = None if program is None else [entry.name for entry in program.outputs]
     return verifier.explain(

@@ -2,66 +2,29 @@
 
 from __future__ import annotations
 
-import time
+import json as json_format
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 import veridical
 from veridical import zk
-from veridical.cli.console import emit, emit_json, terminal
+from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
+from veridical.cli.progress import Stages, print_spans
 from veridical.cli.samples import load_samples, named
 from veridical.errors import InputError
 from veridical.keys import PrivateKey
 from veridical.receipt import Receipt
+from veridical.zk.weights import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from rich.status import Status
+    from numpy.typing import NDArray
 
-__all__ = ["Stages", "prove"]
-
-_MILLI = 1000
-
-
-class Stages:
-    """Follows a proof stage by stage: on a terminal as it goes, and afterwards as a profile."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self._entered: list[tuple[str, float]] = []
-        self._status: Status | None = None
-
-    def __enter__(self) -> Self:
-        """Show the first stage."""
-        console = terminal()
-        if console is not None:
-            self._status = console.status("weights")
-            self._status.start()
-        self("weights")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the line away."""
-        self("")
-        if self._status is not None:
-            self._status.stop()
-
-    def __call__(self, stage: str) -> None:
-        """Enter a stage."""
-        self._entered.append((stage, time.perf_counter()))
-        if self._status is not None:
-            self._status.update(stage)
-
-    def milliseconds(self) -> dict[str, float]:
-        """Return how long each stage took."""
-        spent: dict[str, float] = {}
-        for (stage, begin), (_, end) in zip(self._entered, self._entered[1:], strict=False):
-            spent[stage] = spent.get(stage, 0.0) + (end - begin) * _MILLI
-        return spent
+__all__ = ["prove", "require_memory", "save_trace"]
 
 
 def prove(  # noqa: PLR0913 - the options of one command
@@ -74,6 +37,8 @@ def prove(  # noqa: PLR0913 - the options of one command
     security: Literal["standard", "strong"] = "standard",
     threads: int = 0,
     profile: Annotated[bool, Parameter(negative="")] = False,
+    profile_output: Path | None = None,
+    cache: bool = True,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
     """Prove what receipts state, and add the proof to them; their ids stay the same.
@@ -98,7 +63,11 @@ def prove(  # noqa: PLR0913 - the options of one command
     threads
         Threads to use; 0 takes all cores.
     profile
-        Say how long each stage took.
+        Say where the time went.
+    profile_output
+        Write every span into this file, in the format of trace viewers (Chrome's, Perfetto).
+    cache
+        Keep the root of the weights for `verify`, in a folder of this user.
     json
         Print data only.
     """
@@ -110,51 +79,79 @@ def prove(  # noqa: PLR0913 - the options of one command
         raise InputError(f"--threads {threads}", advice="Give 1 or more, or 0 for all cores.")
     signer = PrivateKey.load(key)
     loaded = veridical.load(program)
+    loaded.weight_cache = zk.RootCache.default() if cache else None
     names = [entry.name for entry in loaded.inputs]
     receipts = [Receipt.load(path) for path in receipt]
-    with Stages() as stages:
-        zk.commit(loaded, profile=security, threads=threads)
+    questions = [named(load_samples(path), names) for path in input]
+    require_memory(loaded, questions, security)
+    timeline = zk.Timeline() if profile or profile_output is not None else None
+    with Stages(zk.STAGES) as stages:
         stages("inference")
-        runs = [
-            veridical.run(loaded, named(load_samples(path), names), threads=threads)
-            for path in input
-        ]
+        runs = [veridical.run(loaded, question, threads=threads) for question in questions]
         proof = zk.prove(
             [(run, old.statement) for run, old in zip(runs, receipts, strict=True)],
             profile=security,
             threads=threads,
             progress=stages,
+            timeline=timeline,
         )
     evidence = zk.Zk(proof=proof)
     for old, run, target in zip(receipts, runs, targets, strict=True):
         veridical.upgrade(old, run, signer=signer, evidence=evidence).save(target)
-    _report(proof, targets, stages.milliseconds(), show_stages=profile, as_json=json)
+    if timeline is not None and profile_output is not None:
+        save_trace(timeline, profile_output)
+    spans = timeline if profile else None
+    if json:
+        emit_json(_value(proof, targets, spans))
+    else:
+        _print(proof, targets, spans)
     return ExitCode.ACCEPTED
 
 
-def _report(
-    proof: zk.ProofEvidence,
-    targets: Sequence[Path],
-    stages: dict[str, float],
-    *,
-    show_stages: bool,
-    as_json: bool,
+def save_trace(timeline: zk.Timeline, path: Path) -> None:
+    """Write every span for a trace viewer.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        path.write_text(json_format.dumps(timeline.trace_events()), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write the spans: {error.strerror}", where=str(path)) from error
+
+
+def require_memory(
+    program: veridical.Program,
+    questions: Sequence[Mapping[str, NDArray[Any]]],
+    profile: str = DEFAULT_PROFILE,
 ) -> None:
-    if as_json:
-        emit_json(
-            {
-                "proof_bytes": len(proof.proof),
-                "receipts": [str(target) for target in targets],
-                "soundness_bits": proof.soundness_bits,
-                "stages_ms": stages,
-                "weight_root": proof.weight_root.hex(),
-            }
-        )
-        return
+    """Refuse a proof for which there is not enough memory, before anything is run."""
+    # A question without a first axis is refused when it is run.
+    sizes = (
+        next((array.shape[0] for array in question.values() if array.ndim), 1)
+        for question in questions
+    )
+    zk.require_memory(program, batch=max(1, sum(sizes)), profile=profile)
+
+
+def _value(
+    proof: zk.ProofEvidence, targets: Sequence[Path], timeline: zk.Timeline | None
+) -> dict[str, object]:
+    value: dict[str, object] = {
+        "proof_bytes": len(proof.proof),
+        "receipts": [str(target) for target in targets],
+        "soundness_bits": proof.soundness_bits,
+        "weight_root": proof.weight_root.hex(),
+    }
+    if timeline is not None:
+        value["spans"] = timeline.to_value()
+    return value
+
+
+def _print(proof: zk.ProofEvidence, targets: Sequence[Path], timeline: zk.Timeline | None) -> None:
     emit(f"proof     {len(proof.proof)} bytes, {proof.soundness_bits} bits of soundness")
     emit(f"weights   {proof.weight_root.hex()}")
     for target in targets:
         emit(f"receipt   {target}")
-    if show_stages:
-        for stage, spent in stages.items():
-            emit(f"  {stage:<24} {spent:10.2f} ms")
+    if timeline is not None:
+        print_spans(timeline.tree())

@@ -13,6 +13,8 @@ import veridical
 from veridical import keys, zk
 from veridical.cli.console import emit, emit_json, terminal
 from veridical.cli.exit_codes import ExitCode
+from veridical.cli.progress import Stages, print_spans
+from veridical.cli.prove import require_memory, save_trace
 from veridical.cli.samples import load_samples, named, save_arrays
 from veridical.errors import InputError
 
@@ -33,6 +35,9 @@ def run(  # noqa: PLR0913 - the options of one command
     private: Annotated[bool, Parameter(negative="")] = False,
     tier: Literal["reexecution", "zk"] = "reexecution",
     threads: int = 0,
+    profile: Annotated[bool, Parameter(negative="")] = False,
+    profile_output: Path | None = None,
+    cache: bool = True,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
     """Run a program on an input; with --receipt, sign what was done.
@@ -58,6 +63,12 @@ def run(  # noqa: PLR0913 - the options of one command
         again; or a succinct proof. Any receipt can be upgraded later with `prove`.
     threads
         Threads to use; 0 takes all cores.
+    profile
+        Say where the time of the proof went.
+    profile_output
+        Write every span into this file, in the format of trace viewers (Chrome's, Perfetto).
+    cache
+        Keep the root of the weights for `verify`, in a folder of this user.
     json
         Print the answer as data.
     """
@@ -65,32 +76,54 @@ def run(  # noqa: PLR0913 - the options of one command
         raise InputError(f"--threads {threads}", advice="Give 1 or more, or 0 for all cores.")
     if nonce == "":
         raise InputError("--nonce is empty", advice="Give the request id that the client chose.")
+    is_timed = profile or profile_output is not None
+    if is_timed and (tier != "zk" or receipt is None):
+        raise InputError("--profile is about a proof", advice="Pass --tier zk and --receipt FILE.")
     loaded = veridical.load(program)
+    loaded.weight_cache = zk.RootCache.default() if cache else None
     question = named(load_samples(input), [entry.name for entry in loaded.inputs])
+    timeline = zk.Timeline() if is_timed else None
+    if receipt is not None and tier == "zk":
+        require_memory(loaded, [question])
     result = veridical.run(loaded, question, threads=threads)
     if output is not None:
         named_file = output if output.suffix == ".npz" else Path(f"{output}.npz")
         save_arrays(named_file, result.outputs)
     written = None
     if receipt is not None:
-        written = veridical.issue(
-            result,
-            signer=_signer(key),
-            nonce=secrets.token_hex(16) if nonce is None else nonce,
-            private=private,
-            evidence=zk.Zk(threads=threads) if tier == "zk" else None,
-        )
+        signer = _signer(key)
+        with Stages(zk.STAGES if tier == "zk" else ()) as stages:
+            proof = zk.Zk(threads=threads, progress=stages, timeline=timeline)
+            written = veridical.issue(
+                result,
+                signer=signer,
+                nonce=secrets.token_hex(16) if nonce is None else nonce,
+                private=private,
+                evidence=proof if tier == "zk" else None,
+            )
         written.save(receipt)
+    if timeline is not None and profile_output is not None:
+        save_trace(timeline, profile_output)
     if json:
-        emit_json(
-            {
-                "model": loaded.digest_hex,
-                "outputs": {name: array.tolist() for name, array in result.outputs.items()},
-                "receipt_id": None if written is None else written.receipt_id,
-                "saturated": result.saturated,
-            }
-        )
+        value: dict[str, object] = {
+            "model": loaded.digest_hex,
+            "outputs": {name: array.tolist() for name, array in result.outputs.items()},
+            "receipt_id": None if written is None else written.receipt_id,
+            "saturated": result.saturated,
+        }
+        if timeline is not None and profile:
+            value["spans"] = timeline.to_value()
+        emit_json(value)
         return ExitCode.ACCEPTED
+    _print_answer(result)
+    if written is not None:
+        emit(f"receipt   {receipt}  {written.receipt_id}")
+    if timeline is not None and profile:
+        print_spans(timeline.tree())
+    return ExitCode.ACCEPTED
+
+
+def _print_answer(result: veridical.Run) -> None:
     for name, array in result.outputs.items():
         values = np.array2string(
             array.ravel()[:_SHOWN_VALUES], precision=5, separator=", ", max_line_width=_LINE
@@ -99,9 +132,6 @@ def run(  # noqa: PLR0913 - the options of one command
         emit(f"{name} {array.shape}: {values}{more}")
     if result.saturated:
         emit(f"saturated {result.saturated} input elements lie outside the declared range")
-    if written is not None:
-        emit(f"receipt   {receipt}  {written.receipt_id}")
-    return ExitCode.ACCEPTED
 
 
 def _signer(path: Path) -> keys.PrivateKey:

@@ -1,4 +1,4 @@
-"""The main job on two models: compile, run, issue, verify, and reject nine forgeries.
+"""The main job on two models: compile, run, issue, verify, reject nine forgeries, prove.
 
 Nothing is prepared: the models are compiled from ONNX, and every figure is of this run. Needs the
 extra `compile`.
@@ -18,6 +18,7 @@ import numpy as np
 from veridical import keys
 from veridical.compiler import compile_model
 from veridical.demo.forgeries import FORGERIES, Case, Forgery
+from veridical.demo.proven import Proven, prove
 from veridical.errors import Error, InternalError
 from veridical.policy import (
     AllOf,
@@ -82,6 +83,7 @@ class Scene:
     verified: Verified
     answer: dict[str, NDArray[np.float64]]
     rejections: tuple[Rejection, ...]
+    proven: Proven
 
 
 def _load(model: Model) -> tuple[NDArray[np.float32], NDArray[np.float32], bytes]:
@@ -118,17 +120,6 @@ def _scene(model: Model, *, now: int) -> Scene:
     question = {model.input_name: questions[:1]}
     answer = run(compiled.program, question)
     receipt = issue(answer, signer=signer, nonce=nonce, issued_at=now)
-    policy = AllOf(
-        TrustedSigners(signer.public_key),
-        TrustedModels(compiled.program.digest_hex),
-        RequireTier("reexecution"),
-        ExpectInput(),
-        ExpectOutput(),
-        Nonce(nonce),
-        MaxAge(_MAX_AGE_SECONDS),
-    )
-    mine: dict[str, Any] = {"input": question, "program": compiled.program, "now": now}
-    verified = verify(receipt, policy, output=answer.outputs, **mine)
     case = Case(
         program=compiled.program,
         cheaper=cheaper.program,
@@ -140,6 +131,9 @@ def _scene(model: Model, *, now: int) -> Scene:
         nonce=nonce,
         now=now,
     )
+    policy = _policy(case, "reexecution")
+    mine: dict[str, Any] = {"input": question, "program": compiled.program, "now": now}
+    verified = verify(receipt, policy, output=answer.outputs, **mine)
     rejections = []
     for forgery in FORGERIES:
         handed = forgery.forge(case)
@@ -157,4 +151,18 @@ def _scene(model: Model, *, now: int) -> Scene:
         verified=verified,
         answer=dict(answer.outputs),
         rejections=tuple(rejections),
+        proven=prove(case, _policy(case, "zk")),
+    )
+
+
+def _policy(case: Case, tier: str) -> AllOf:
+    """Return what the consumer of this answer accepts."""
+    return AllOf(
+        TrustedSigners(case.signer.public_key),
+        TrustedModels(case.program.digest_hex),
+        RequireTier(tier),
+        ExpectInput(),
+        ExpectOutput(),
+        Nonce(case.nonce),
+        MaxAge(_MAX_AGE_SECONDS),
     )

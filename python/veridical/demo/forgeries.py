@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veridical import keys
+from veridical.commitment import tensors_to_bytes
 from veridical.program import Program, Run, run
 from veridical.receipt import Receipt, issue
+from veridical.receipt.evidence import EvidenceBlob
+from veridical.zk import PROOF_TYPE, ProofEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from veridical.keys import PrivateKey
+    from veridical.receipt.program import Run as AnyRun
+    from veridical.receipt.statement import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,41 @@ def signed_lie(case: Case) -> Handed:
     integers, outputs = _nudged(case)
     claimed = _claim(case.run, integer_outputs=integers, outputs=outputs)
     receipt = issue(claimed, signer=case.signer, nonce=case.nonce, issued_at=case.now)
+    return Handed(receipt=receipt, output=outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Borrowed:
+    """A proof of the true answer, relabelled for a false one."""
+
+    proof: ProofEvidence
+
+    @property
+    def tier(self) -> str:
+        return "zk"
+
+    def make(self, run: AnyRun, statement: Statement) -> tuple[EvidenceBlob, ...]:
+        (member,) = self.proof.members
+        relabelled = replace(
+            member,
+            statement=bytes.fromhex(statement.receipt_id.removeprefix("sha256:")),
+            outputs=tensors_to_bytes(run.integer_outputs),
+        )
+        proof = replace(self.proof, members=(relabelled,))
+        return (EvidenceBlob(PROOF_TYPE, proof.to_bytes()),)
+
+
+def signed_lie_with_a_proof(case: Case, proof: ProofEvidence) -> Handed:
+    """The provider signs a false answer and attaches the proof of the true one, relabelled."""
+    integers, outputs = _nudged(case)
+    claimed = _claim(case.run, integer_outputs=integers, outputs=outputs)
+    receipt = issue(
+        claimed,
+        signer=case.signer,
+        nonce=case.nonce,
+        issued_at=case.now,
+        evidence=_Borrowed(proof),
+    )
     return Handed(receipt=receipt, output=outputs)
 
 

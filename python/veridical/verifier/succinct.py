@@ -15,7 +15,7 @@ from veridical.program import Program
 from veridical.verifier.opening import Opening
 from veridical.verifier.report import Shown, Standing
 from veridical.zk.evidence import PROOF_TYPE, Member, ProofEvidence
-from veridical.zk.weights import PROFILES, commit
+from veridical.zk.weights import PROFILES, known_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,7 +159,7 @@ class SuccinctVerifier:
                 "the program to check both"
             )
         committed = self._opening.guarded(
-            "committing to the weights", lambda: commit(program, profile=evidence.profile)
+            "committing to the weights", lambda: known_root(program, profile=evidence.profile)
         )
         if committed.root != evidence.weight_root:
             raise ProofError(
@@ -167,6 +167,8 @@ class SuccinctVerifier:
                 where="evidence.weight_root",
                 check="tier",
             )
+        if not committed.is_computed:
+            return "weights: committed to earlier by this user with this build, from the program"
         return "weights: committed to again by this verifier, from the program"
 
 

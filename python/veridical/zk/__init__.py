@@ -10,19 +10,26 @@ spec/v1/receipt.md section 7.
 
 from __future__ import annotations
 
+from veridical.zk.cache import RootCache
 from veridical.zk.evidence import PROOF_TYPE, Member, ProofEvidence
-from veridical.zk.proving import Costs, Zk, costs, prove
+from veridical.zk.proving import STAGES, Costs, Zk, costs, prove, require_memory
+from veridical.zk.timeline import Span, Timeline
 from veridical.zk.weights import PROFILES, WeightCommitment, commit
 
 __all__ = [
     "PROFILES",
     "PROOF_TYPE",
+    "STAGES",
     "Costs",
     "Member",
     "ProofEvidence",
+    "RootCache",
+    "Span",
+    "Timeline",
     "WeightCommitment",
     "Zk",
     "commit",
     "costs",
     "prove",
+    "require_memory",
 ]

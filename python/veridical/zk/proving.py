@@ -22,8 +22,22 @@ if TYPE_CHECKING:
 
     from veridical.receipt.program import Run as AnyRun
     from veridical.receipt.statement import Statement
+    from veridical.zk.timeline import Timeline
 
-__all__ = ["Costs", "Zk", "costs", "prove"]
+__all__ = ["STAGES", "Costs", "Zk", "costs", "prove", "require_memory"]
+
+#: Stages of a proof in order, as `progress` is told them.
+STAGES: Final = (
+    "weight commitment",
+    "inference",
+    "witness",
+    "witness commitment",
+    "lookups",
+    "identities",
+    "reductions",
+    "weight opening",
+    "witness opening",
+)
 
 _KIB: Final = 1024
 
@@ -38,8 +52,10 @@ class Costs:
     lookup_slots: int
     #: Cells of the weight stack.
     weight_cells: int
-    #: Predicted peak memory in bytes.
+    #: Predicted peak memory in bytes, beyond what the process and the program take already.
     memory: int
+    #: How much of it the weight commitment takes, as long as it is kept.
+    weight_memory: int
     #: Bits of soundness of each component, by name.
     components: dict[str, float]
     #: Whole bits of the union bound.
@@ -63,12 +79,13 @@ def prove(
     profile: str = DEFAULT_PROFILE,
     threads: int = 0,
     progress: Callable[[str], None] | None = None,
+    timeline: Timeline | None = None,
 ) -> ProofEvidence:
     """Prove runs of one program together; the weights are opened once for all of them.
 
     Whoever verifies one of the receipts needs the public integers of all runs, and the evidence
     carries them: prove together what may be known together. `progress` is called with the name of
-    each stage when it begins.
+    each stage when it begins; `timeline` learns what each took.
 
     Raises:
         InputError: no run, runs of several programs, or more than memory holds.
@@ -79,13 +96,17 @@ def prove(
     program = runs[0][0].program
     if any(run.program != program for run, _ in runs):
         raise InputError("runs of several programs", advice="Make one proof for each program.")
-    if commitment is None:
-        commitment = commit(program, profile=profile, threads=threads)
-    elif commitment.program != program:
+    if commitment is not None and commitment.program != program:
         raise InputError("the weight commitment is of another program")
+    profile = profile if commitment is None else commitment.profile
     batch = sum(_batch(run) for run, _ in runs)
-    expected = costs(program, batch=batch, profile=commitment.profile)
-    _require_memory(expected.memory)
+    expected = require_memory(
+        program, batch=batch, profile=profile, is_committed=commitment is not None
+    )
+    if commitment is None:
+        if progress is not None:
+            progress(STAGES[0])
+        commitment = commit(program, profile=profile, threads=threads, timeline=timeline)
     statements = [_digest(statement) for _, statement in runs]
     proof = _core.prove(
         program.executor(threads=threads),
@@ -93,6 +114,7 @@ def prove(
         [dict(run.encoded.tensors) for run, _ in runs],
         statements,
         progress=progress,
+        timeline=None if timeline is None else timeline.core,
     )
     members = tuple(
         Member(
@@ -122,6 +144,7 @@ class Zk:
     threads: int = 0
     proof: ProofEvidence | None = field(default=None, repr=False)
     progress: Callable[[str], None] | None = field(default=None, repr=False)
+    timeline: Timeline | None = field(default=None, repr=False)
 
     @property
     def tier(self) -> str:
@@ -143,6 +166,7 @@ class Zk:
                 profile=self.profile,
                 threads=self.threads,
                 progress=self.progress,
+                timeline=self.timeline,
             )
         elif all(member.statement != _digest(statement) for member in proof.members):
             raise InputError("the proof does not cover this receipt's statement")
@@ -158,7 +182,23 @@ def _batch(run: Run) -> int:
     return shape[0]
 
 
-def _require_memory(needed: int) -> None:
+def require_memory(
+    program: Program,
+    *,
+    batch: int,
+    profile: str = DEFAULT_PROFILE,
+    is_committed: bool = False,
+) -> Costs:
+    """Refuse a proof for which there is not enough memory; nothing is run.
+
+    `is_committed` says that a weight commitment exists, and has its memory already.
+
+    Raises:
+        InputError: as for `costs`; or memory does not suffice, with the figures.
+    """
+    expected = costs(program, batch=batch, profile=profile)
+    has_weights = is_committed or profile in program.weight_commitments
+    needed = expected.memory - (expected.weight_memory if has_weights else 0)
     available = _available_memory()
     if available is not None and needed > available:
         raise InputError(
@@ -166,6 +206,7 @@ def _require_memory(needed: int) -> None:
             "available; nothing was begun",
             advice="Prove fewer runs at once, or use a machine with more memory.",
         )
+    return expected
 
 
 def _available_memory() -> int | None:

@@ -206,6 +206,11 @@ def test_demo_verifies_two_receipts_and_rejects_nine_forgeries_each(
         assert all(forgery["check"] for forgery in forgeries)
         program = veridical.load(tmp_path / "kept" / f"{name}.vprog")
         assert program.digest_hex == scene["model"]
+        proof = scene["proof"]
+        assert (proof["forgery"]["check"], proof["verified"]["tier"]) == ("tier", "zk")
+        assert proof["prove_ms"] > 0
+        assert (tmp_path / "kept" / f"{name}.vkey").stat().st_size == proof["key_bytes"]
+        assert (tmp_path / "kept" / f"{name}.proven.receipt.json").exists()
         assert (tmp_path / "kept" / f"{name}.receipt.json").exists()
 
 
@@ -215,10 +220,11 @@ def test_demo_tells_its_story_in_lines_that_fit(
     monkeypatch.setenv("COLUMNS", "80")
     assert run(["demo"]) == 0
     out = capsys.readouterr().out
-    assert out.rstrip().endswith("2 receipts verified; on each, 9 forgeries rejected by name")
+    said = "2 receipts verified; on each, 9 forgeries rejected by name,"
+    assert out.rstrip().endswith(f"{said} and one more against a succinct proof")
     for line in out.splitlines():
         assert len(line) <= 100 or "sha256:" in line
-    assert out.count("rejected by") == 18 + 1
+    assert out.count("rejected by") == 2 * (9 + 1) + 1
 
 
 def test_demo_names_a_folder_that_cannot_be_made(
