@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "explain": ("veridical.cli.explain:explain", "List every check of a receipt."),
     "key": ("veridical.cli.key:app", "Make a signing key, or show one."),
     "cache": ("veridical.cli.cache:app", "Show or clear what is kept between commands."),
+    "log": ("veridical.cli.log:app", "Keep a transparency log, and check one."),
     "demo": ("veridical.cli.demo:demo", "Watch the main job on two models: answer, forge, prove."),
     "doctor": ("veridical.cli.doctor:doctor", "Say what works here, and why something does not."),
 }

@@ -47,10 +47,11 @@ from veridical.tlog.logged import (
     verify_proof,
 )
 from veridical.tlog.note import Note, NoteKey
-from veridical.tlog.proof import LogProof
+from veridical.tlog.proof import LOG_PROOF_MAX_BYTES, LogProof
 from veridical.tlog.writer import Appended, Request, Writer
 
 __all__ = [
+    "LOG_PROOF_MAX_BYTES",
     "Answer",
     "Appended",
     "Audit",

@@ -118,12 +118,16 @@ def verify_logged(receipt: Receipt, trust: LogTrust) -> Logged:
             continue
         cosignatures = proof.checkpoint.verify_cosigners(trust.cosigners)
         shown.append(_Shown(key, proof.index, entry, cosignatures))
-    for result in shown:
-        for intent in shown:
+    intents = [(one, one.entry) for one in shown if isinstance(one.entry, Intent)]
+    results = [(one, one.entry) for one in shown if isinstance(one.entry, Result)]
+    for result in results:
+        for intent in intents:
             try:
                 return _bound(receipt.statement, intent, result)
             except LogError as error:
                 errors.append(error)
+    if shown and not (intents and results):
+        errors.append(_unbound("the log proofs do not show both an intent and a result"))
     raise max(errors, key=_progress, default=LogError("the receipt has no log proof", check="log"))
 
 
@@ -135,15 +139,16 @@ def _progress(error: Error) -> int:
     return _ORDER.index(name) if name in _ORDER else -1
 
 
-def _bound(statement: Statement, intent: _Shown, result: _Shown) -> Logged:
+def _bound(
+    statement: Statement, shown_intent: tuple[_Shown, Intent], shown_result: tuple[_Shown, Result]
+) -> Logged:
     """7. The two entries are about this statement, and in one log."""
-    if not isinstance(result.entry, Result) or not isinstance(intent.entry, Intent):
-        raise _unbound("the log proofs do not show both an intent and a result")
-    sequence, entry = statement.sequence, intent.entry
+    (intent, entry), (result, closing) = shown_intent, shown_result
+    sequence = statement.sequence
     expected = {
         "log": (intent.log.name, result.log.name),
-        "statement": (result.entry.statement, statement.receipt_id),
-        "intent": (result.entry.intent, intent.index),
+        "statement": (closing.statement, statement.receipt_id),
+        "intent": (closing.intent, intent.index),
         "intent digest": (entry.digest, sequence.intent),
         "stream": (entry.stream, sequence.stream),
         "number": (entry.number, sequence.number),
@@ -152,7 +157,7 @@ def _bound(statement: Statement, intent: _Shown, result: _Shown) -> Logged:
         "input": (entry.input, str(statement.input.received)),
         "parameters": (entry.parameters, parameters_digest(statement.parameters)),
         "request_id": (entry.request_id, statement.request_id),
-        "seed": (entry.seed, "none"),
+        "seed": (entry.seed, statement.seed.mode),
     }
     for name, (logged, stated) in expected.items():
         if logged != stated:

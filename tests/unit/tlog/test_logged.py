@@ -1,0 +1,322 @@
+"""Receipts that are logged: accepted with both proofs, refused by name without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.toy import GIVEN, NONCE, NOW, SIGNER, STRICT, toy_run
+from tests.unit.tlog.logs import (
+    LOG_KEY,
+    LOG_SIGNER,
+    chain,
+    grow,
+    make_log,
+    private_key,
+    signed_head,
+    statement,
+)
+from veridical.commitment import Commitment, tensors_to_bytes
+from veridical.errors import (
+    CheckpointError,
+    ConsistencyError,
+    InclusionError,
+    InputError,
+    LogError,
+    MalformedError,
+    PolicyFormatError,
+    VerificationError,
+)
+from veridical.policy import AllOf, AnyOf, RequireLogged, loads
+from veridical.receipt import Parameters, Receipt, issue
+from veridical.tlog import (
+    Cosigner,
+    Entry,
+    Intent,
+    IntentDraft,
+    Log,
+    LogProof,
+    LogTrust,
+    NoteKey,
+    Result,
+    Writer,
+    add_cosignatures,
+    attach,
+    parameters_digest,
+    sequence_of,
+    verify_logged,
+)
+from veridical.tlog.tree import Hashes, inclusion_proof, leaf_hash
+from veridical.verifier import explain, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WITNESS = private_key(10)
+WITNESS_KEY = NoteKey.of("witness.example/w1", WITNESS.public_key, role="cosigner")
+LOGGED = AllOf(STRICT, RequireLogged(LOG_KEY))
+COSIGNED = AllOf(STRICT, RequireLogged(LOG_KEY, cosigners=[WITNESS_KEY]))
+
+
+def toy_draft(**changes: str) -> IntentDraft:
+    run = toy_run()
+    received = Commitment.commit("input.received", tensors_to_bytes(run.inputs))
+    members = {
+        "stream": "live",
+        "model": "sha256:" + run.program.digest.hex(),
+        "input": str(received),
+        "parameters": parameters_digest(Parameters()),
+        "request_id": NONCE,
+    }
+    return IntentDraft(**{**members, **changes})
+
+
+def serve(log: Log, draft: IntentDraft) -> Receipt:
+    """Log an intent, run, issue, log the result: what a gateway does."""
+    with Writer(log.folder, LOG_SIGNER, clock=lambda: NOW) as writer:
+        opened = writer.append(draft)
+        assert isinstance(opened.entry, Intent)
+        sequence = sequence_of(opened.entry)
+        receipt = issue(toy_run(), signer=SIGNER, nonce=NONCE, issued_at=NOW, sequence=sequence)
+        writer.append(Result(intent=opened.index, statement=receipt.receipt_id, time=NOW))
+    return receipt
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Log:
+    folder = tmp_path_factory.mktemp("logged")
+    log = make_log(folder / "log", [toy_draft(request_id="before"), toy_draft(stream="other")])
+    cosigner = Cosigner(
+        folder / "w1.sqlite",
+        name=WITNESS_KEY.name,
+        signer=WITNESS,
+        logs=[LOG_KEY],
+        clock=lambda: NOW,
+    )
+    serve(log, toy_draft())
+    add_cosignatures(log, cosigner)
+    cosigner.close()
+    return log
+
+
+@pytest.fixture(scope="module")
+def receipt(log: Log) -> Receipt:
+    intent = log.entry(2)
+    assert isinstance(intent, Intent)
+    plain = issue(
+        toy_run(), signer=SIGNER, nonce=NONCE, issued_at=NOW, sequence=sequence_of(intent)
+    )
+    return attach(plain, log)
+
+
+def refused(receipt: Receipt, policy: Any = LOGGED) -> VerificationError:
+    with pytest.raises(VerificationError) as caught:
+        verify(Receipt.from_bytes(receipt.to_bytes()), policy, **GIVEN)
+    assert explain(receipt, policy, **GIVEN).verdict == "rejected"
+    return caught.value
+
+
+def with_proofs(receipt: Receipt, *proofs: bytes) -> Receipt:
+    others = [blob for blob in receipt.evidence if not LogProof.is_one(blob)]
+    return replace(receipt, evidence=(*others, *proofs))
+
+
+def proofs_of(receipt: Receipt) -> tuple[bytes, bytes]:
+    first, second = (blob for blob in receipt.evidence if LogProof.is_one(blob))
+    return first, second
+
+
+def test_a_logged_receipt_is_accepted(receipt: Receipt) -> None:
+    verified = verify(Receipt.from_bytes(receipt.to_bytes()), LOGGED, **GIVEN)
+    assert verified.logged is not None
+    assert (verified.logged.intent, verified.logged.result) == (2, 3)
+    assert any("no cosigner" in assumption for assumption in verified.assumptions)
+    check = verified.checks[-1]
+    assert (check.name, check.status.value) == ("log", "passed")
+
+
+def test_a_cosigned_receipt_is_accepted_and_says_by_whom(receipt: Receipt) -> None:
+    verified = verify(receipt, COSIGNED, **GIVEN)
+    value: Any = verified.to_value()["logged"]
+    assert value["cosigners"] == {"witness.example/w1": NOW}
+    assert not any("no cosigner" in assumption for assumption in verified.assumptions)
+
+
+def test_proofs_change_neither_id_nor_envelopes(receipt: Receipt, log: Log) -> None:
+    plain = with_proofs(receipt)
+    assert plain.receipt_id == receipt.receipt_id
+    assert plain.envelopes == receipt.envelopes
+    assert attach(receipt, log) == receipt
+    assert verify(receipt, STRICT, **GIVEN).logged is None
+
+
+def test_a_receipt_without_its_proofs_is_refused(receipt: Receipt) -> None:
+    first, second = proofs_of(receipt)
+    assert refused(with_proofs(receipt)).check == "log"
+    assert refused(with_proofs(receipt, first)).check == "log.binding"
+    assert refused(with_proofs(receipt, second)).check == "log.binding"
+
+
+def test_a_proof_that_fails_is_as_if_it_were_absent(receipt: Receipt) -> None:
+    first, second = proofs_of(receipt)
+    noise = [first[:-2], second + b"x", b"c2sp.org/tlog-proof@v1\n", first.replace(b"index", b"xx")]
+    verify(with_proofs(receipt, *noise, first, second), LOGGED, **GIVEN)
+    for count in range(len(noise)):
+        assert refused(with_proofs(receipt, first, *noise[: count + 1])).check is not None
+    lenient = AnyOf(STRICT, LOGGED)
+    for evidence in ((*noise,), (first,), ()):
+        verify(with_proofs(receipt, *evidence), lenient, **GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "check"),
+    [
+        (b"@v1\nextra", b"@v1\n\nextra", MalformedError, "log.format"),
+        (b"\nlog.example/provider\n", b"\nlog.example/other\n", CheckpointError, "log.origin"),
+        (b"\n4\n", b"\n5\n", CheckpointError, "log.signature"),
+        (b"index 3", b"index 2", InclusionError, "log.inclusion"),
+        (b"index 3", b"index 9", InclusionError, "log.inclusion"),
+    ],
+)
+def test_a_forged_proof_is_refused_by_the_check_that_is_named(
+    receipt: Receipt, old: bytes, new: bytes, error: type[VerificationError], check: str
+) -> None:
+    first, second = proofs_of(receipt)
+    assert old in second
+    # Alone, so that nothing else in the receipt decides.
+    found = refused(with_proofs(receipt, second.replace(old, new, 1)))
+    assert (type(found), found.check) == (error, check)
+    assert refused(with_proofs(receipt, first, second.replace(old, new, 1))).check
+
+
+def test_too_few_cosigners_are_refused(receipt: Receipt) -> None:
+    other = NoteKey.of("witness.example/w2", private_key(11).public_key, role="cosigner")
+    both = AllOf(STRICT, RequireLogged(LOG_KEY, cosigners=[WITNESS_KEY, other]))
+    assert refused(receipt, both).check == "log.cosignature"
+    one_of_two = RequireLogged(LOG_KEY, cosigners=[WITNESS_KEY, other], min_cosigners=1)
+    verify(receipt, AllOf(STRICT, one_of_two), **GIVEN)
+
+
+def test_another_log_is_refused(receipt: Receipt) -> None:
+    stranger = NoteKey.of("log.example/other", private_key(50).public_key, role="log")
+    assert refused(receipt, AllOf(STRICT, RequireLogged(stranger))).check == "log.origin"
+    impostor = NoteKey.of(LOG_KEY.name, private_key(50).public_key, role="log")
+    assert refused(receipt, AllOf(STRICT, RequireLogged(impostor))).check == "log.signature"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stream": "backup"},
+        {"model": "sha256:" + "00" * 32},
+        {"input": "sha256:" + "00" * 32},
+        {"parameters": "sha256:" + "00" * 32},
+        {"request_id": "another"},
+        {"seed": "vrf"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_an_intent_for_something_else_is_refused(tmp_path: Path, changes: dict[str, str]) -> None:
+    log = make_log(tmp_path / "log")
+    receipt = attach(serve(log, toy_draft(**changes)), log)
+    if "stream" in changes:  # any name will do, if the statement says the same
+        verify(receipt, LOGGED, **GIVEN)
+        return
+    found = refused(receipt)
+    assert found.check == "log.binding"
+    assert next(iter(changes)) in found.message
+
+
+def forged_log(receipt: Receipt, entries: list[bytes], *leaves: int) -> Receipt:
+    """Return the receipt with proofs from a log that its key holder made up."""
+    source = Hashes([leaf_hash(entry) for entry in entries])
+    head = signed_head(entries)
+    proofs = [
+        LogProof(
+            entry=entries[leaf],
+            index=leaf,
+            nodes=tuple(inclusion_proof(source, leaf, len(entries))),
+            checkpoint=head,
+        ).to_bytes()
+        for leaf in leaves
+    ]
+    return with_proofs(receipt, *proofs)
+
+
+def test_a_log_in_the_wrong_order_is_refused(receipt: Receipt, log: Log) -> None:
+    intent = log.entry(2).to_bytes()
+    late = Result(intent=1, statement=receipt.receipt_id, time=NOW).to_bytes()
+    found = refused(forged_log(receipt, [late, intent], 0, 1))
+    assert found.check == "log.binding"
+    assert "not before" in found.message
+
+
+def test_another_result_number_or_chain_is_refused(receipt: Receipt, log: Log) -> None:
+    intent = log.entry(2)
+    assert isinstance(intent, Intent)
+    result = Result(intent=0, statement=receipt.receipt_id, time=NOW)
+    verify(forged_log(receipt, [intent.to_bytes(), result.to_bytes()], 0, 1), LOGGED, **GIVEN)
+    cases: list[tuple[list[Entry], str]] = [
+        ([intent, replace(result, intent=5)], "intent"),
+        ([intent, replace(result, statement=statement(1))], "statement"),
+        ([replace(intent, number=7), result], "digest"),
+        ([replace(intent, time=NOW + 1), result], "digest"),
+        ([chain(2)[1], result], "digest"),
+        ([result, result], "both"),
+        ([intent, intent], "both"),
+    ]
+    for entries, word in cases:
+        found = refused(forged_log(receipt, [entry.to_bytes() for entry in entries], 0, 1))
+        assert found.check == "log.binding"
+        assert word in found.message
+
+
+def test_an_entry_that_is_none_is_refused(receipt: Receipt) -> None:
+    assert refused(forged_log(receipt, [b'{"type":1}', b"{}"], 0, 1)).check == "log.entry"
+    twice = b'{"intent":0,"intent":0,"statement":"","time":0,"type":"veridical-result/v1"}'
+    assert refused(forged_log(receipt, [twice], 0)).check == "log.entry"
+
+
+def test_a_receipt_that_the_log_does_not_know_gets_no_proof(log: Log) -> None:
+    stranger = issue(toy_run(), signer=SIGNER, nonce="elsewhere", issued_at=NOW)
+    with pytest.raises(InputError, match="no result"):
+        attach(stranger, log)
+
+
+def test_a_log_may_grow_before_the_proof_is_made(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log")
+    receipt = serve(log, toy_draft())
+    grow(log, [toy_draft()] * 300)
+    shown = verify_logged(attach(receipt, log), LogTrust(logs=(LOG_KEY,)))
+    assert (shown.intent, shown.result) == (0, 1)
+
+
+def test_a_policy_file_names_logs_and_cosigners(receipt: Receipt) -> None:
+    rule = f'[[rule]]\ntype = "require_logged"\nlogs = ["{LOG_KEY.vkey}"]\n'
+    head = 'version = "veridical-policy/v1"\n'
+    for text, count in (
+        (rule, 0),
+        (rule + f'cosigners = ["{WITNESS_KEY.vkey}"]\n', 1),
+        (rule + f'cosigners = ["{WITNESS_KEY.vkey}"]\nmin_cosigners = 0\n', 0),
+    ):
+        policy: Any = loads(head + text)
+        assert policy.rules[0].trust.min_cosigners == count
+        verify(receipt, AllOf(STRICT, policy), **GIVEN)
+    for text in (
+        '[[rule]]\ntype = "require_logged"\n',
+        rule + "min_cosigners = 1\n",
+        rule + f'cosigners = ["{LOG_KEY.vkey}"]\n',
+        rule + f'cosigners = ["{WITNESS_KEY.vkey}", "{WITNESS_KEY.vkey}"]\n',
+        rule + "min_cosigners = -1\n",
+    ):
+        with pytest.raises(PolicyFormatError):
+            loads(head + text)
+
+
+def test_errors_of_a_log_are_rejections() -> None:
+    for kind in (LogError, CheckpointError, InclusionError, ConsistencyError):
+        assert issubclass(kind, VerificationError)
+    with pytest.raises(InputError, match="no log"):
+        LogTrust(logs=())
