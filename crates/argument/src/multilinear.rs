@@ -239,9 +239,13 @@ impl Coordinates {
     }
 }
 
+/// Binary logarithm of the longest stretch of integers that is weighed at once.
+const STRETCH: usize = 12;
+
 /// Extension of a tensor of integers at a point, zero-extended on every axis.
 ///
-/// Integers that are missing count as 0.
+/// Integers that are missing count as 0. The memory is that of a few thousand elements, and of an element for as many
+/// integers, however long an axis is.
 pub fn evaluate_integers(integers: &[i32], shape: &[usize], point: &[EF]) -> EF {
     // Trailing axes are taken together until a row is worth its reduction.
     let mut row = 1_usize;
@@ -253,18 +257,34 @@ pub fn evaluate_integers(integers: &[i32], shape: &[usize], point: &[EF]) -> EF 
     let (outer, inner) = shape.split_at_checked(split).unwrap_or((&[], shape));
     let at = shape_variables(outer);
     let (outer_point, inner_point) = point.split_at_checked(at).unwrap_or((point, &[]));
+    // A long axis is one of stretches, and one inside of them.
+    let (mut outer, mut inner) = (outer.to_vec(), inner.to_vec());
+    let mut stretch = row;
+    if let Some(long) = inner.first_mut() {
+        let behind = row.checked_div(*long).unwrap_or(1);
+        let most = (1_usize << STRETCH).checked_div(behind).unwrap_or(1).max(1);
+        let most = 1_usize << most.ilog2();
+        if *long > most {
+            outer.push(long.div_ceil(most));
+            *long = most;
+            stretch = most.saturating_mul(behind);
+        }
+    }
+    let high = inner_point.len().saturating_sub(shape_variables(&inner));
+    let (high, inner_point) = inner_point.split_at_checked(high).unwrap_or_default();
     let table = eq_table(inner_point);
-    let weights: Vec<EF> = padded_indices(inner)
+    let weights: Vec<EF> = padded_indices(&inner)
         .map(|index| table.get(index).copied().unwrap_or_default())
         .collect();
     let weights = Coordinates::new(&weights);
-    let outer_eq = eq_table(outer_point);
+    let outer_eq = eq_table(&[outer_point, high].concat());
     integers
         .chunks(row.max(1))
-        .zip(padded_indices(outer))
-        .fold(EF::ZERO, |sum, (row, index)| {
+        .flat_map(|row| row.chunks(stretch.max(1)))
+        .zip(padded_indices(&outer))
+        .fold(EF::ZERO, |sum, (stretch, index)| {
             let weight = outer_eq.get(index).copied().unwrap_or_default();
-            sum + weight * weights.dot(row)
+            sum + weight * weights.dot(stretch)
         })
 }
 

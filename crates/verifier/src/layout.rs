@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use veridical_argument::plan::Layout;
 use veridical_argument::statement::Tensors;
 use veridical_program::{Graph, Node, Op};
 
@@ -17,6 +18,8 @@ const MAX_INTEGERS: usize = 1 << 26;
 pub struct PublicTensors<'a> {
     graph: &'a Graph,
     inputs: &'a [Tensors],
+    /// By tensor id, the tensor whose integers it has: an operation that moves none is no tensor of its own.
+    sources: Vec<usize>,
     /// By tensor id, the runs one after another.
     known: BTreeMap<usize, Vec<i32>>,
     /// Integers of all of them.
@@ -28,6 +31,7 @@ impl<'a> PublicTensors<'a> {
         Self {
             graph,
             inputs,
+            sources: Layout::sources(graph),
             known: BTreeMap::new(),
             held: 0,
         }
@@ -35,6 +39,7 @@ impl<'a> PublicTensors<'a> {
 
     /// The integers of a public tensor, the runs one after another, row-major.
     pub fn integers(&mut self, tensor: usize) -> Result<&[i32], VerifyError> {
+        let tensor = self.source(tensor)?;
         // Operands have smaller ids, so tensors are computed from the last one that is missing.
         let mut wanted = vec![tensor];
         while let Some(&next) = wanted.last() {
@@ -62,6 +67,10 @@ impl<'a> PublicTensors<'a> {
         known.ok_or(NOT_PUBLIC)
     }
 
+    fn source(&self, tensor: usize) -> Result<usize, VerifyError> {
+        self.sources.get(tensor).copied().ok_or(NOT_PUBLIC)
+    }
+
     /// The node that defines a tensor, unless it is an input.
     fn node(&self, tensor: usize) -> Result<Option<&'a Node>, VerifyError> {
         match tensor.checked_sub(self.graph.inputs.len()) {
@@ -78,9 +87,12 @@ impl<'a> PublicTensors<'a> {
         if node.inputs.iter().any(|&operand| operand >= tensor) {
             return Err(NOT_PUBLIC);
         }
-        let operands = node.inputs.iter().copied();
-        let missing = operands.filter(|operand| !self.known.contains_key(operand));
-        Ok(missing.collect())
+        let operands = node.inputs.iter().map(|&operand| self.source(operand));
+        let operands: Vec<usize> = operands.collect::<Result<_, VerifyError>>()?;
+        let missing = operands.into_iter();
+        Ok(missing
+            .filter(|operand| !self.known.contains_key(operand))
+            .collect())
     }
 
     fn compute(&self, tensor: usize) -> Result<Vec<i32>, VerifyError> {
@@ -105,7 +117,7 @@ impl<'a> PublicTensors<'a> {
                 let shape = self.shape(operand)?;
                 let item = cells(shape);
                 let start = item.checked_mul(run).ok_or(NOT_PUBLIC)?;
-                let all = self.known.get(&operand).ok_or(NOT_PUBLIC)?;
+                let all = self.known.get(&self.source(operand)?).ok_or(NOT_PUBLIC)?;
                 let this = all.get(start..).and_then(|rest| rest.get(..item));
                 Ok((shape, this.ok_or(NOT_PUBLIC)?))
             });

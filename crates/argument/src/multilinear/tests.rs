@@ -99,7 +99,7 @@ fn selectors_and_positions_are_their_sums() {
 
 #[test]
 fn integers_are_evaluated_as_their_zero_extension() {
-    let shapes: [&[usize]; 8] = [
+    let shapes: [&[usize]; 12] = [
         &[1],
         &[5],
         &[2, 3],
@@ -108,6 +108,11 @@ fn integers_are_evaluated_as_their_zero_extension() {
         &[7, 5, 3, 2],
         &[1, 1],
         &[],
+        // Axes that are cut into stretches.
+        &[4096],
+        &[4097],
+        &[2, 9001],
+        &[3, 700, 9],
     ];
     for (seed, shape) in (1_u64..).zip(shapes) {
         let values = random_integers(seed, shape.iter().product());

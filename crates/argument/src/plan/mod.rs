@@ -23,6 +23,7 @@ mod build;
 mod check;
 mod costs;
 mod error;
+mod layout;
 mod pairs;
 mod shape;
 mod wire;
@@ -30,6 +31,7 @@ mod wire;
 pub use check::Defect;
 pub use costs::Costs;
 pub use error::PlanError;
+pub use layout::Layout;
 pub use pairs::{Factor, Pairs, Window};
 pub use wire::{
     Combination, Definition, Fill, Labels, Scaled, View, WideLimb, WidePart, Wire, WireId,

@@ -6,7 +6,7 @@ use crate::plan::build::builder::Builder;
 use crate::plan::build::expression::Expression;
 use crate::plan::error::PlanError;
 use crate::plan::shape::variables;
-use crate::plan::{Factor, Pairs, WireId};
+use crate::plan::{Factor, Layout, Pairs, WireId};
 
 /// Corresponding groups of axes of two shapes with equal products.
 struct Group {
@@ -22,15 +22,21 @@ impl Group {
     }
 }
 
+/// The wire of the current node's result, if no relation is needed for it.
+///
+/// A layout operation that moves nothing is its operand, and one that moves an input's integers alone the verifier
+/// computes itself.
+pub(super) fn without_relation(b: &mut Builder<'_>) -> Result<Option<WireId>, PlanError> {
+    match b.layout() {
+        None => Ok(None),
+        Some(Layout::Still) => Ok(Some(b.operand(0)?.wire)),
+        Some(Layout::Moves) => b.public_layout(),
+    }
+}
+
 pub(super) fn reshape(b: &mut Builder<'_>) -> Result<WireId, PlanError> {
     let x = b.operand(0)?;
     let shape = b.result_shape()?;
-    if shape == x.shape {
-        return Ok(x.wire);
-    }
-    if let Some(wire) = b.public_layout()? {
-        return Ok(wire);
-    }
     reshaped(b, x.wire, &shape, 1, "reshape")
 }
 
@@ -122,12 +128,6 @@ pub(super) fn joined(factors: Vec<Factor>) -> Vec<Factor> {
 
 pub(super) fn transpose(b: &mut Builder<'_>, perm: &[usize]) -> Result<WireId, PlanError> {
     let x = b.operand(0)?;
-    if perm.iter().copied().eq(0..perm.len()) {
-        return Ok(x.wire);
-    }
-    if let Some(wire) = b.public_layout()? {
-        return Ok(wire);
-    }
     let perm: Vec<usize> = std::iter::once(0)
         .chain(perm.iter().map(|axis| axis.saturating_add(1)))
         .collect();
@@ -147,12 +147,6 @@ pub(super) fn transpose(b: &mut Builder<'_>, perm: &[usize]) -> Result<WireId, P
 pub(super) fn expand(b: &mut Builder<'_>) -> Result<WireId, PlanError> {
     let x = b.operand(0)?;
     let shape = b.result_shape()?;
-    if shape == x.shape {
-        return Ok(x.wire);
-    }
-    if let Some(wire) = b.public_layout()? {
-        return Ok(wire);
-    }
     b.combination(&shape, Expression::of(x.wire), "expand")
 }
 
@@ -189,12 +183,6 @@ pub(super) fn map_axis(
 
 pub(super) fn concat(b: &mut Builder<'_>, axis: usize) -> Result<WireId, PlanError> {
     let operands = b.operands()?;
-    if let [x] = operands.as_slice() {
-        return Ok(x.wire);
-    }
-    if let Some(wire) = b.public_layout()? {
-        return Ok(wire);
-    }
     let shape = b.result_shape()?;
     let axis = axis.saturating_add(1);
     let to = shape.get(axis).copied().unwrap_or(0);
@@ -218,12 +206,6 @@ pub(super) fn slice(
 ) -> Result<WireId, PlanError> {
     let x = b.operand(0)?;
     let shape = b.result_shape()?;
-    if shape == x.shape {
-        return Ok(x.wire);
-    }
-    if let Some(wire) = b.public_layout()? {
-        return Ok(wire);
-    }
     let axis = axis.saturating_add(1);
     let size = |shape: &[usize]| shape.get(axis).copied().unwrap_or(0);
     let pairs = Pairs::Slice {
@@ -238,12 +220,6 @@ pub(super) fn slice(
 pub(super) fn pad(b: &mut Builder<'_>, before: &[usize], value: i64) -> Result<WireId, PlanError> {
     let x = b.operand(0)?;
     let shape = b.result_shape()?;
-    if shape == x.shape {
-        return Ok(x.wire);
-    }
-    if let Some(wire) = b.public_layout()? {
-        return Ok(wire);
-    }
     let above = Expression::of(x.wire).offset(value.saturating_neg());
     let above = b.combination(&x.shape, above, "above the padding")?;
     let offsets = std::iter::once(0).chain(before.iter().copied());

@@ -77,6 +77,9 @@ fn build(graph: &Graph, batch: usize, limb: u32) -> Result<Plan, PlanError> {
 
 /// The wire of the current node's result.
 fn result(b: &mut Builder<'_>, op: &Op) -> Result<WireId, PlanError> {
+    if let Some(wire) = layout::without_relation(b)? {
+        return Ok(wire);
+    }
     match op {
         Op::Linear => products::linear(b),
         Op::Conv { window, groups } => conv::conv(b, window, *groups),

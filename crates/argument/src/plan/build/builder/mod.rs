@@ -5,11 +5,11 @@ mod wires;
 
 use std::collections::BTreeMap;
 
-use veridical_program::{Graph, Node, Op};
+use veridical_program::{Graph, Node};
 
 use crate::plan::error::PlanError;
 use crate::plan::{
-    Definition, Fill, Identity, Plan, Published, Role, Site, Table, TableUse, Wire, WireId,
+    Definition, Fill, Identity, Layout, Plan, Published, Role, Site, Table, TableUse, Wire, WireId,
 };
 
 /// Most wires, sites and identities together.
@@ -143,6 +143,11 @@ impl<'a> Builder<'a> {
         Ok((id, info.shape.clone()))
     }
 
+    /// What the current node does, if it only moves integers.
+    pub(super) fn layout(&self) -> Option<Layout> {
+        Layout::of(self.graph, self.node)
+    }
+
     /// Tensor that the current node defines.
     pub(super) fn result(&self) -> usize {
         self.graph.tensor_of_node(self.node)
@@ -167,17 +172,7 @@ impl<'a> Builder<'a> {
         if self.tensors.len() != tensor || self.shape(wire) != shape {
             return Err(self.inconsistent("the result has another shape than declared"));
         }
-        let is_layout = self.graph.nodes.get(self.node).is_none_or(|node| {
-            matches!(
-                node.op,
-                Op::Reshape { .. }
-                    | Op::Transpose { .. }
-                    | Op::Expand { .. }
-                    | Op::Concat { .. }
-                    | Op::Slice { .. }
-                    | Op::Pad { .. }
-            )
-        });
+        let is_layout = tensor < self.graph.inputs.len() || self.layout().is_some();
         self.tensors.push((wire, is_layout && self.is_public(wire)));
         if let Some(wire) = self.wires.get_mut(wire.0) {
             wire.tensor.get_or_insert(tensor);

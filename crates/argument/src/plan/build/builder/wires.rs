@@ -8,8 +8,11 @@ use crate::plan::{Combination, Definition, Factor, Fill, Labels, View, Wire, Wir
 
 /// Most committed integers.
 const MAX_WITNESS: usize = 1 << 30;
-/// Most cells of a wire that is never held as a whole.
-const MAX_CELLS: usize = 1 << 48;
+/// Most cells of a wire that is never held as a whole; a machine of 32 bits counts, and takes, fewer.
+const MAX_CELLS: usize = match 1_usize.checked_shl(48) {
+    Some(cells) => cells,
+    None => usize::MAX >> 1,
+};
 /// Most public integers, which the verifier holds.
 const MAX_PUBLIC: usize = 1 << 30;
 /// Layouts of public tensors that are public themselves: cells of all of them.
