@@ -37,6 +37,7 @@ FORBIDDEN_IMPORTS = {
     "commitment": {"cli", "compiler", "demo", "policy", "verifier"},
     "receipt": {"cli", "compiler", "demo", "policy", "tlog", "verifier"},
     "tlog": {"cli", "compiler", "demo", "policy", "program", "verifier"},
+    "seeds": {"cli", "compiler", "demo", "policy", "verifier"},
     "policy": {"cli", "compiler", "demo", "verifier"},
     "verifier": {"cli", "compiler", "demo"},
     "compiler": {"cli", "demo", "policy", "receipt", "verifier"},
@@ -161,6 +162,7 @@ def rust_dependencies() -> dict[str, set[str]]:
         ("veridical-executor", {"veridical-python", "pyo3", "numpy"}),
         ("veridical-argument", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
         ("veridical-verifier", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
+        ("veridical-seeds", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
     ],
 )
 def test_crate_direction(crate: str, forbidden: set[str]) -> None:
@@ -186,7 +188,7 @@ def test_every_rust_dependency_comes_from_a_release() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("crate", ["program", "verifier"])
+@pytest.mark.parametrize("crate", ["program", "seeds", "verifier"])
 def test_verifier_closure_keeps_its_lints(crate: str) -> None:
     text = (ROOT / "crates" / crate / "src" / "lib.rs").read_text(encoding="utf-8")
     assert "#![forbid(unsafe_code)]" in text

@@ -27,11 +27,13 @@ from veridical.policy.rules import (
     TrustedModels,
     TrustedSigners,
 )
+from veridical.policy.seeds import ExpectDecode, RequireSeed
 
 __all__ = [
     "AllOf",
     "AnyOf",
     "EnvelopeFacts",
+    "ExpectDecode",
     "ExpectInput",
     "ExpectOutput",
     "Facts",
@@ -41,6 +43,7 @@ __all__ = [
     "Nonce",
     "Policy",
     "RequireLogged",
+    "RequireSeed",
     "RequireTier",
     "Result",
     "RuleResult",

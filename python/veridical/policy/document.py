@@ -26,6 +26,7 @@ from veridical.policy.rules import (
     TrustedModels,
     TrustedSigners,
 )
+from veridical.policy.seeds import ExpectDecode, RequireSeed, named_beacon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,8 @@ class _Reader:
             "trusted_models": lambda table, _: TrustedModels(*table.take_texts("digests")),
             "require_tier": lambda table, _: RequireTier(*table.take_texts("tiers")),
             "require_logged": self._require_logged,
+            "require_seed": self._require_seed,
+            "expect_decode": lambda table, _: ExpectDecode(table.take("decode", dict)),
             "expect_input": lambda _table, _: ExpectInput(),
             "expect_output": lambda _table, _: ExpectOutput(),
             "nonce": lambda table, _: Nonce(table.take("value", str)),
@@ -181,16 +184,26 @@ class _Reader:
         return rule
 
     @staticmethod
-    def _require_logged(table: _Table, _depth: int) -> Policy:
+    def _require_logged(table: _Table, _depth: int) -> RequireLogged:
         logs, cosigners = table.take_texts("logs"), table.take_texts("cosigners")
         count = table.take("min_cosigners", int, default=len(cosigners))
         return RequireLogged(*logs, cosigners=cosigners, min_cosigners=count)
 
+    def _require_seed(self, table: _Table, depth: int) -> Policy:
+        mode, keys = table.take("mode", str), self._keys(table)
+        beacon = table.take("beacon", str, default="quicknet")
+        has_logs = mode == "vrf+beacon"
+        logged = self._require_logged(table, depth) if has_logs else None
+        return RequireSeed(mode, *keys, beacon=named_beacon(beacon), logged=logged)
+
     def _trusted_signers(self, table: _Table, _depth: int) -> Policy:
+        return TrustedSigners(*self._keys(table))
+
+    def _keys(self, table: _Table) -> list[PublicKey]:
         pems = table.take_texts("keys")
         files = table.take_texts("key_files")
         if files and self.folder is None:
             raise PolicyFormatError("key_files need a policy file to stand beside", table.where)
         keys = [PublicKey.from_pem(pem.encode("utf-8"), where=table.where) for pem in pems]
         keys += [PublicKey.load((self.folder or Path()) / name) for name in files]
-        return TrustedSigners(*keys)
+        return keys

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from veridical.errors import VerificationError
     from veridical.keys import PublicKey
     from veridical.receipt.statement import Statement
+    from veridical.seeds import Drawn
     from veridical.tlog import Logged, LogTrust
 
 __all__ = ["EnvelopeFacts", "Facts", "Policy", "Result", "RuleResult"]
@@ -79,6 +80,8 @@ class Facts:
     now: int
     #: Makes check 16 for the logs and cosigners that a rule names.
     logged: Callable[[LogTrust], Logged | VerificationError] = _nothing_logged
+    #: What check 17 showed: the seed, None if the statement has none, or why it is none.
+    seed: Drawn | VerificationError | None = None
 
 
 class Policy(Protocol):

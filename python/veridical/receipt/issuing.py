@@ -21,6 +21,8 @@ from veridical.receipt.statement import (
     InputCommitments,
     ModelIdentity,
     OutputCommitments,
+    Parameters,
+    Seed,
     Sequence,
     Statement,
 )
@@ -45,11 +47,17 @@ class _Committer:
     reveals: dict[str, Reveal] = field(default_factory=dict)
 
     def commit(
-        self, name: str, tensors: Mapping[str, NDArray[Any]], *, reveal: bool = False
+        self,
+        name: str,
+        tensors: Mapping[str, NDArray[Any]],
+        *,
+        reveal: bool = False,
+        salt: bytes | None = None,
     ) -> Commitment:
-        """Commit to named tensors; salted if the input is private."""
+        """Commit to named tensors; salted if the input is private, or with a salt that is given."""
         content = tensors_to_bytes(tensors)
-        salt = self.random_bytes(SALT_BYTES) if self.is_private else None
+        if salt is None and self.is_private:
+            salt = self.random_bytes(SALT_BYTES)
         if reveal or salt is not None:
             self.reveals[name] = Reveal(content if reveal else b"", salt or b"")
         return Commitment.commit(name, content, salt=salt)
@@ -65,6 +73,9 @@ def issue(  # noqa: PLR0913 - one keyword for each choice of an issuer
     reveal: bool = False,
     issued_at: int | None = None,
     sequence: Sequence | None = None,
+    seed: Seed | None = None,
+    parameters: Parameters | None = None,
+    client_salt: bytes | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> Receipt:
     """State what a run did, sign it, and return the receipt.
@@ -73,10 +84,17 @@ def issue(  # noqa: PLR0913 - one keyword for each choice of an issuer
     receipt's reveals, for the client alone: publish `receipt.without_reveals()`. `reveal` puts the
     input into the receipt, so that whoever holds it and the program can verify it. `issued_at` is
     the present second unless it is given. `sequence` is where the run stands in a log.
+    `seed` and `parameters` are stated as they are: `veridical.seeds` makes them, and the run that
+    holds what they give. `client_salt` is the client's salt of the received input.
 
     Raises:
         InputError: a value that the format does not allow.
     """
+    if seed is not None and private and client_salt is None:
+        raise InputError(
+            "a seed depends on the commitment to the input, so its salt is the client's",
+            advice="Pass the salt that the client sent as `client_salt`.",
+        )
     committer = _Committer(private, random_bytes)
     integers = {name: _as_int32(array) for name, array in run.encoded.tensors.items()}
     outputs = {name: _as_int32(array) for name, array in run.integer_outputs.items()}
@@ -87,7 +105,9 @@ def issue(  # noqa: PLR0913 - one keyword for each choice of an issuer
             aliases=tuple(sorted(run.program.aliases.items())),
         ),
         input=InputCommitments(
-            received=committer.commit("input.received", run.inputs, reveal=reveal),
+            received=committer.commit(
+                "input.received", run.inputs, reveal=reveal, salt=client_salt
+            ),
             # No template stands in between, so the program got what the client sent.
             forwarded=committer.commit("input.forwarded", run.inputs),
             integers=committer.commit("input.integers", integers),
@@ -98,6 +118,8 @@ def issue(  # noqa: PLR0913 - one keyword for each choice of an issuer
             decoded=committer.commit("output.decoded", run.outputs),
             count=sum(array.size for array in outputs.values()),
         ),
+        parameters=parameters or Parameters(),
+        seed=seed or Seed(),
         sequence=sequence or Sequence(),
     ).require_valid()
     receipt = Receipt(statement=statement, reveals=committer.reveals)

@@ -6,6 +6,8 @@ the same bytes.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
@@ -24,6 +26,7 @@ __all__ = [
     "ModelIdentity",
     "OutputCommitments",
     "Parameters",
+    "Seed",
     "Sequence",
     "Statement",
 ]
@@ -33,6 +36,9 @@ STATEMENT_VERSION: Final = "veridical-statement/v1"
 STATEMENT_MAX_BYTES: Final = 64 * 1024
 MAX_ALIASES: Final = 16
 MAX_DECODE_PARAMETERS: Final = 64
+SEED_MODES: Final = ("none", "vrf", "vrf+beacon")
+#: Characters of base64: key, proof, chain, number and signature of a round.
+MAX_SEED_PROOF: Final = 512
 
 _STATEMENT_TAG: Final = "veridical.statement.v1"
 
@@ -159,6 +165,37 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """How the seed came about, and what shows it; spec/v1/seeds.md."""
+
+    mode: str = "none"
+    proof: str = ""
+
+    def to_value(self) -> dict[str, Value]:
+        """Return the JSON form."""
+        return {"mode": self.mode, "proof": self.proof}
+
+    @classmethod
+    def from_value(cls, value: Value, *, where: str) -> Self:
+        """Read the JSON form; what the proof shows is left to the verifier."""
+        members = Members(value, ("mode", "proof"), where=where)
+        seed = cls(
+            mode=members.text("mode"), proof=members.text("proof", max_length=MAX_SEED_PROOF)
+        )
+        if seed.mode not in SEED_MODES:
+            raise members.refuse("mode", f"no mode of a seed: {seed.mode[:40]!r}")
+        if (seed.mode == "none") != (seed.proof == ""):
+            raise members.refuse("proof", "a proof is empty if and only if the mode is 'none'")
+        try:
+            content = base64.b64decode(seed.proof, validate=True)
+        except binascii.Error as error:
+            raise members.refuse("proof", "not base64") from error
+        if base64.b64encode(content).decode("ascii") != seed.proof:
+            raise members.refuse("proof", "not canonical base64")
+        return seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sequence:
     """Where the inference stands in the provider's numbering; empty if there is none."""
 
@@ -202,6 +239,7 @@ class Statement:
     input: InputCommitments
     output: OutputCommitments
     parameters: Parameters = field(default_factory=Parameters)
+    seed: Seed = field(default_factory=Seed)
     sequence: Sequence = field(default_factory=Sequence)
 
     @cached_property
@@ -231,7 +269,7 @@ class Statement:
             "output": self.output.to_value(),
             "parameters": self.parameters.to_value(),
             "request_id": self.request_id,
-            "seed": {"mode": "none", "proof": ""},
+            "seed": self.seed.to_value(),
             "sequence": self.sequence.to_value(),
             "version": STATEMENT_VERSION,
         }
@@ -259,9 +297,6 @@ class Statement:
         )
         members = Members(value, names, where=where)
         members.literal("version", STATEMENT_VERSION)
-        seed = Members(members["seed"], ("mode", "proof"), where=members.where("seed"))
-        seed.literal("mode", "none")
-        seed.literal("proof", "")
         statement = cls(
             request_id=members.text("request_id"),
             model=ModelIdentity.from_value(members["model"], where=members.where("model")),
@@ -270,6 +305,7 @@ class Statement:
             parameters=Parameters.from_value(
                 members["parameters"], where=members.where("parameters")
             ),
+            seed=Seed.from_value(members["seed"], where=members.where("seed")),
             sequence=Sequence.from_value(members["sequence"], where=members.where("sequence")),
         )
         if len(statement.to_bytes()) > STATEMENT_MAX_BYTES:

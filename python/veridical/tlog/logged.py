@@ -16,6 +16,8 @@ from veridical.tlog.entry import Intent, Result, entry_from_bytes, parameters_di
 from veridical.tlog.proof import LogProof
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from veridical.receipt.bundle import Receipt
     from veridical.receipt.statement import Statement
     from veridical.tlog.entry import Entry
@@ -53,6 +55,9 @@ class Logged:
     result: int
     #: Those of both checkpoints; each cosigner's earlier time.
     cosignatures: tuple[Cosignature, ...]
+    #: The intent's own time, as the provider says, and when each cosigner had first seen it.
+    intent_time: int
+    intent_seen: tuple[Cosignature, ...]
 
     @property
     def detail(self) -> str:
@@ -123,7 +128,8 @@ def verify_logged(receipt: Receipt, trust: LogTrust) -> Logged:
     for result in results:
         for intent in intents:
             try:
-                return _bound(receipt.statement, intent, result)
+                seen = _earliest(intent[0], (one for one, _ in intents))
+                return replace(_bound(receipt.statement, intent, result), intent_seen=seen)
             except LogError as error:
                 errors.append(error)
     if shown and not (intents and results):
@@ -137,6 +143,17 @@ _ORDER: Final = ("format", "origin", "signature", "cosignature", "inclusion", "e
 def _progress(error: Error) -> int:
     name = (error.check or "").removeprefix("log.")
     return _ORDER.index(name) if name in _ORDER else -1
+
+
+def _earliest(intent: _Shown, shown: Iterable[_Shown]) -> tuple[Cosignature, ...]:
+    """Return when each cosigner had first seen an intent: a receipt may prove it more than once."""
+    times: dict[NoteKey, int] = {}
+    for one in shown:
+        if (one.log, one.index, one.entry) == (intent.log, intent.index, intent.entry):
+            for cosignature in one.cosignatures:
+                time = times.get(cosignature.key, cosignature.timestamp)
+                times[cosignature.key] = min(time, cosignature.timestamp)
+    return tuple(Cosignature(key, time) for key, time in times.items())
 
 
 def _bound(
@@ -169,6 +186,8 @@ def _bound(
         log=result.log,
         intent=intent.index,
         result=result.index,
+        intent_time=entry.time,
+        intent_seen=intent.cosignatures,
         cosignatures=tuple(
             replace(one, timestamp=min(one.timestamp, times[one.key]))
             for one in result.cosignatures

@@ -32,6 +32,7 @@ CHECKS: Final = {
     14: ("tier", "the evidence supports the statement"),
     15: ("policy", "the policy accepts"),
     16: ("log", "intent and result are in a log that the policy names"),
+    17: ("seed", "the seed is the one that question and key give"),
 }
 
 

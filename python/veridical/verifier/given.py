@@ -15,9 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from veridical.commitment import tensors_from_bytes, tensors_to_bytes
 from veridical.errors import InputError, MalformedError
+from veridical.seeds.beacon import QUICKNET
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from veridical.receipt.program import Program, Tensors
+    from veridical.seeds.beacon import Beacon
 
 __all__ = ["Given", "Value"]
 
@@ -36,6 +40,8 @@ class Given:
     input: Tensors | None = None
     output: Tensors | None = None
     program: Program | None = None
+    #: Chains whose rounds can be checked.
+    beacons: tuple[Beacon, ...] = (QUICKNET,)
 
     @classmethod
     def of(
@@ -45,6 +51,7 @@ class Given:
         input: Value | None,  # noqa: A002 - the public name of the argument
         output: Value | None,
         program: Program | None,
+        beacons: Iterable[Beacon] = (QUICKNET,),
     ) -> Self:
         """Check the caller's arguments.
 
@@ -63,6 +70,7 @@ class Given:
             input=_tensors("input", input, _names(program, "inputs")),
             output=_tensors("output", output, _names(program, "outputs")),
             program=program,
+            beacons=tuple(beacons),
         )
 
 

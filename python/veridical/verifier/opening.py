@@ -19,6 +19,7 @@ from veridical.errors import (
     UndecidedError,
 )
 from veridical.receipt.bundle import Receipt, Reveal
+from veridical.seeds import Sampler, drawn_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,10 +58,10 @@ class Opening:
         """Return the integers of the input, checked against every commitment to it."""
         statement = self.receipt.statement
         program = self.program()
-        if not statement.parameters.is_empty:
+        if statement.parameters.template or statement.parameters.tokenizer:
             raise UndecidedError(
-                "a template, tokenizer or decode parameters stand between input and output, and "
-                "this version cannot apply them",
+                "a template or tokenizer stands between input and output, and this version cannot "
+                "apply them",
                 where="statement.parameters",
                 check="tier",
             )
@@ -90,7 +91,7 @@ class Opening:
                 where="output.count",
                 check="tier",
             )
-        decoded = self.guarded("decoding the output", lambda: program.decode(outputs))
+        decoded = self.guarded("decoding the output", lambda: self._decoded(program, outputs))
         self.require_opens("output.decoded", decoded)
         return count
 
@@ -114,6 +115,14 @@ class Opening:
             raise
         except Error as error:
             raise self.error(f"{action} failed: {error}", check="tier") from error
+
+    def _decoded(self, program: Program, outputs: Mapping[str, NDArray[np.int32]]) -> Tensors:
+        """Return the answer: real values, or what the seed draws from them."""
+        sampler = Sampler.of(self.receipt.statement.parameters)
+        drawn = drawn_of(self.receipt.statement, self.given.beacons)
+        if sampler is None or drawn is None:
+            return program.decode(outputs)
+        return sampler.apply(program, outputs, drawn.value)
 
     def _input(self) -> Tensors:
         if self.given.input is not None:

@@ -24,6 +24,7 @@ from veridical.errors import (
 )
 from veridical.policy.facts import EnvelopeFacts, Facts, Policy, Result
 from veridical.receipt.bundle import Receipt
+from veridical.seeds import Drawn, drawn_of
 from veridical.tlog import Logged, LogTrust, verify_logged
 from veridical.verifier.checks import CHECKS, Check, Status
 from veridical.verifier.comparison import compare
@@ -142,6 +143,22 @@ def _skipped(number: int) -> Check:
     return Check(number=number, status=Status.SKIPPED, detail="an earlier check stopped it")
 
 
+def _drawn(receipt: Receipt, given: Given) -> Drawn | VerificationError | None:
+    try:
+        return drawn_of(receipt.statement, given.beacons)
+    except VerificationError as error:
+        return error
+
+
+def _seed_check(seed: Drawn | VerificationError | None) -> Check:
+    """17. The seed is the one that question and key give."""
+    if seed is None:
+        return Check(number=17, status=Status.SKIPPED, detail="the statement has no seed")
+    if isinstance(seed, VerificationError):
+        return Check(number=17, status=Status.FAILED, detail=str(seed), error=seed)
+    return Check(number=17, status=Status.PASSED, detail=seed.detail)
+
+
 class _Verification:
     """Checks 4 to 15 of one parsed receipt, and the verdict over them."""
 
@@ -152,7 +169,8 @@ class _Verification:
         # Hashed once, whatever the number of envelopes that name the blobs.
         self._evidence = receipt.evidence_by_digest()
         self._tiers = {name: make(receipt, self._evidence, given) for name, make in TIERS.items()}
-        self._comparisons = list(compare(receipt, given))
+        self._seed = _drawn(receipt, given)
+        self._comparisons = [*compare(receipt, given), _seed_check(self._seed)]
         self._logged: dict[LogTrust, Logged | VerificationError] = {}
         self._status_of = {check.number: check.status for check in self._comparisons}
 
@@ -224,6 +242,7 @@ class _Verification:
                 output_match=_match(self._status_of[13]),
                 now=self._given.now,
                 logged=self._verify_logged,
+                seed=self._seed,
             )
         )
         detail = f"{answer.rule}: {answer.detail}"

@@ -201,7 +201,11 @@ def test_envelopes_of_strangers_are_skipped_and_do_no_harm() -> None:
     report = explain(receipt, STRICT, **GIVEN)
     assert report.verdict == "accepted"
     skipped = [check for check in report.checks if check.status is Status.SKIPPED]
-    assert [(check.name, check.envelope) for check in skipped] == [("signer", 1), ("log", None)]
+    assert [(check.name, check.envelope) for check in skipped] == [
+        ("signer", 1),
+        ("log", None),
+        ("seed", None),
+    ]
 
 
 def test_an_upgrade_keeps_statement_and_receipt_id() -> None:
