@@ -1,0 +1,5 @@
+//! Bytes of any kind under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| veridical_fuzz::file::run(data));

@@ -1,0 +1,5 @@
+//! Changed programs under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| veridical_fuzz::graph::run(data));

@@ -1,0 +1,5 @@
+//! Changed proofs under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| veridical_fuzz::proof::run(data));

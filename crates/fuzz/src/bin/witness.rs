@@ -1,0 +1,5 @@
+//! Cheating provers under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| veridical_fuzz::witness::run(data));
