@@ -1,0 +1,160 @@
+"""`veridical log`: exit codes, and the way of a provider, a cosigner and an auditor."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.toy import NONCE, NOW, SIGNER, toy_run
+from tests.unit.tlog.logs import LOG_SIGNER, ORIGIN, draft, grow, private_key, statement
+from veridical.cli.app import run
+from veridical.receipt import Receipt, issue
+from veridical.tlog import Log, log_proofs, sequence_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> tuple[str, str]:
+    for number, name in enumerate(("log", "witness"), start=1):
+        private_key(number).save(tmp_path / f"{name}.key")
+    return str(tmp_path / "log.key"), str(tmp_path / "witness.key")
+
+
+class Shell:
+    """Runs commands on one log, and reads what they print."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        assert run(["log", *arguments]) == code
+        captured = self._capsys.readouterr()
+        return captured.out if code == 0 else captured.out + captured.err
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        assert run(["log", *arguments, "--json"]) == code
+        return json.loads(self._capsys.readouterr().out)
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+def test_the_way_of_a_log(tmp_path: Path, keys: tuple[str, str], shell: Shell) -> None:
+    key, witness = keys
+    folder = str(tmp_path / "log")
+    vkey = shell.json("init", folder, "--origin", ORIGIN, "--key", key)["vkey"]
+    intent = ["append", folder, "--key", key, "--stream", "live"]
+    intent += ["--model", "sha256:" + "0a" * 32, "--input", "sha256:" + "0b" * 32]
+    first = shell.json(*intent, "--request-id", "order-1")
+    assert (first["index"], first["number"]) == (0, 0)
+    assert shell.json(*intent)["number"] == 1
+    held = tmp_path / "held"
+    held.write_bytes((tmp_path / "log/checkpoint").read_bytes())
+    close = ["append", folder, "--key", key, "--intent"]
+    assert shell.json(*close, "0", "--statement", statement(0))["size"] == 3
+    assert shell.json(*close, "1", "--void", "timeout")["index"] == 3
+    assert shell.json("show", folder)["size"] == 4
+    assert '"order-1"' in shell("show", folder, "0")
+
+    cosign = ["cosign", folder, "--name", "witness.example/w1", "--key", witness]
+    cosign += ["--log-key", vkey, "--state", str(tmp_path / "w1.sqlite")]
+    cosigner = shell.json(*cosign)["vkey"]
+    assert shell.json("show", folder)["cosigned"] == 4
+
+    proof = str(tmp_path / "2.tlog-proof")
+    shell("prove", folder, "2", "-o", proof)
+    trust = ["--log-key", vkey]
+    assert "no cosigner" in shell("verify", proof, *trust)
+    shown = shell.json("verify", proof, *trust, "--cosigner-key", cosigner)
+    assert (shown["verdict"], shown["cosigners"], shown["index"]) == ("accepted", 1, 2)
+    assert shell.json("verify", str(held), *trust, "--folder", folder)["extends"] == 2
+
+    assert shell.json("fsck", folder)["size"] == 4
+    assert shell.json("audit", folder)["streams"][0]["void_rate"] == 0.5
+    picture = tmp_path / "audit.png"
+    assert "50.0% of closed" in shell("audit", folder, "--timeline", str(picture))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_rejections_exit_with_1(tmp_path: Path, keys: tuple[str, str], shell: Shell) -> None:
+    key, _ = keys
+    folder = tmp_path / "log"
+    vkey = shell("init", str(folder), "--origin", ORIGIN, "--key", key).strip()
+    log = Log.open(folder)
+    grow(log, [draft(), draft()])
+    held = tmp_path / "held"
+    held.write_bytes((folder / "checkpoint").read_bytes())
+    audit = ["audit", str(folder), "--max-open-seconds", "60", "--now"]
+    assert "0 overdue" in shell(*audit, str(NOW + 60))
+    assert "2 overdue" in shell(*audit, str(NOW + 61), code=1)
+
+    other = str(tmp_path / "other")
+    shell("init", other, "--origin", ORIGIN, "--key", key)
+    grow(Log.open(other), [draft("x")] * 3)
+    forked = shell.json("verify", str(held), "--log-key", vkey, "--folder", other, code=1)
+    assert forked["error"]["name"] == "ConsistencyError"
+
+    tile = folder / "tile/0/000.p/2"
+    tile.write_bytes(tile.read_bytes()[:32])
+    for command in ("fsck", "audit"):
+        assert "tile/0/000.p/2" in shell(command, str(folder), code=1)
+    held.write_bytes(b"c2sp.org/tlog-proof@v1\n")
+    broken = shell.json("verify", str(held), "--log-key", vkey, code=1)
+    assert broken["error"]["check"] == "log.format"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "nowhere"],
+        ["append", "L", "--key", "K"],
+        ["append", "L", "--key", "K", "--intent", "0"],
+        ["append", "L", "--key", "K", "--intent", "0", "--void", "a", "--statement", "b"],
+        ["append", "L", "--key", "K", "--intent", "0", "--void", ""],
+        ["append", "L", "--key", "K", "--intent", "0", "--void", "a", "--stream", "live"],
+        ["append", "L", "--key", "K", "--stream", "live"],
+        ["prove", "L", "-o", "out"],
+        ["prove", "L", "7", "-o", "out"],
+        ["verify", "nowhere", "--log-key", "none"],
+        ["init", "L", "--origin", ORIGIN, "--key", "K"],
+        ["init", "M", "--origin", "a b", "--key", "K"],
+        ["audit", "L", "--timeline", "t.png"],
+    ],
+)
+def test_mistakes_exit_with_2(
+    tmp_path: Path, keys: tuple[str, str], shell: Shell, arguments: list[str]
+) -> None:
+    shell("init", str(tmp_path / "L"), "--origin", ORIGIN, "--key", keys[0])
+    words = {"L": str(tmp_path / "L"), "M": str(tmp_path / "M"), "K": keys[0]}
+    assert "advice:" in shell(*(words.get(word, word) for word in arguments), code=2)
+
+
+def test_a_log_does_not_cosign_itself(tmp_path: Path, keys: tuple[str, str], shell: Shell) -> None:
+    folder, key = str(tmp_path / "L"), keys[0]
+    vkey = shell("init", folder, "--origin", ORIGIN, "--key", key).strip()
+    cosign = ["cosign", folder, "--name", "w", "--key", key, "--log-key", vkey]
+    assert "itself" in shell(*cosign, "--state", str(tmp_path / "s"), code=2)
+
+
+def test_a_receipt_gets_its_proofs(tmp_path: Path, keys: tuple[str, str], shell: Shell) -> None:
+    folder = str(tmp_path / "log")
+    shell("init", folder, "--origin", ORIGIN, "--key", keys[0])
+    log = Log.open(folder)
+    grow(log, [draft()])
+    intent: Any = log.entry(0)
+    receipt = issue(
+        toy_run(), signer=SIGNER, nonce=NONCE, issued_at=NOW, sequence=sequence_of(intent)
+    )
+    receipt.save(tmp_path / "a.receipt.json")
+    close = ["append", folder, "--key", keys[0], "--intent", "0"]
+    shell(*close, "--statement", receipt.receipt_id)
+    out = tmp_path / "b.receipt.json"
+    shell("prove", folder, "--receipt", str(tmp_path / "a.receipt.json"), "-o", str(out))
+    assert len(log_proofs(Receipt.load(out))) == 2
+    assert log.key.key == LOG_SIGNER.public_key
