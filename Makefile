@@ -20,7 +20,7 @@ SHELL := /bin/bash
 ## —— the two commands ——
 
 .PHONY: demo
-demo: build ## compile a model, run it, issue and verify its receipt, then forge it nine ways
+demo: build ## compile, run, issue, verify, forge nine ways; then prove, and verify without the weights
 	veridical demo
 
 .PHONY: test

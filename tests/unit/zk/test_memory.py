@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import veridical
+from tests.memory import measure
 from tests.repository import ROOT
 from tests.toy import NOW, SIGNER
+from tests.unit.compiler.frontend.models import model, node, normals
 from veridical import _core, zk
 from veridical.cli.app import run as command
 from veridical.cli.exit_codes import ExitCode
@@ -84,3 +86,17 @@ def test_a_system_that_does_not_tell_refuses_nothing(
 ) -> None:
     monkeypatch.setattr(proving, "_available_memory", lambda: None)
     zk.require_memory(program, batch=1)
+
+
+def test_what_is_predicted_is_what_a_process_needs(tmp_path: Path) -> None:
+    """One layer with 2^20 weights; the models of the zoo are measured by `make accept`."""
+    rng = np.random.default_rng(8)
+    samples = normals(rng, 8, 1024).clip(-1.0, 1.0)
+    nodes = [node("MatMul", ["x", "w"], ["z"]), node("Relu", ["z"], ["y"])]
+    proto = model(nodes, {"x": [1, 1024]}, constants={"w": normals(rng, 1024, 1024)})
+    (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    program = veridical.compile(tmp_path / "m.onnx", calibration=samples, progress=False)
+    program.save(tmp_path / "m.vprog")
+    memory = measure(tmp_path / "m.vprog", {"x": samples}, tmp_path)
+    assert memory.measured > 50 * 2**20
+    assert 1 <= memory.ratio <= 1.75, memory
