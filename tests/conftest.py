@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # `make test` runs a sample of each long campaign, `make accept` all of it.
 FULL_CAMPAIGN = os.environ.get("VERIDICAL_CAMPAIGN", "sample") == "full"
 
+# No test reads or writes the cache of whoever runs it; commands that tests start inherit this.
+os.environ["VERIDICAL_CACHE"] = ""
+
 # Time per case is no property of the code on a shared machine; a failure prints how to repeat it.
 settings.register_profile(
     "sample",
