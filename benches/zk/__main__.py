@@ -64,27 +64,35 @@ class Findings:
             not_measured=found["not_measured"],
         )
 
+    def text(self, picture: str | None) -> str:
+        """Return the tables; `picture` is the plot's file, None if there is nothing to draw."""
+        rows = _in_order(self.rows)
+        return report.text(self.machine, rows, self.natives, self.not_measured, picture)
+
     def write(self, output: Path) -> str:
-        """Write table, data and picture beside each other; return the tables."""
-        order = {name: i for i, name in enumerate(entries())}
-        rows = sorted(self.rows, key=lambda row: order[row.model])  # stable: ours stays first
-        points = plot.lines(rows, self.natives)
+        """Write tables, data and picture beside each other; return the tables."""
+        points = plot.lines(self.rows, self.natives)
         output.parent.mkdir(parents=True, exist_ok=True)
         picture = output.with_suffix(".png") if points else None
         if picture is not None:
             plot.draw(points, picture, subtitle=self.machine["processor"])
-        name = None if picture is None else picture.name
-        text = report.text(self.machine, rows, self.natives, self.not_measured, name)
+        text = self.text(None if picture is None else picture.name)
         record = {
             "machine": self.machine,
-            "bars": [asdict(judged) for judged in bars.judge(rows, self.natives)],
-            "overheads": report.overheads(rows, self.natives),
+            "bars": [asdict(judged) for judged in bars.judge(self.rows, self.natives)],
+            "overheads": report.overheads(self.rows, self.natives),
             "not_measured": self.not_measured,
-            **document(rows, self.natives),
+            **document(_in_order(self.rows), self.natives),
         }
         output.with_suffix(".md").write_text(text, "utf-8")
         output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
         return text
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    """Return rows model by model; of one model, provers stay in the order they were measured."""
+    order = {name: i for i, name in enumerate(entries())}
+    return sorted(rows, key=lambda row: order[row.model])
 
 
 def main() -> None:
