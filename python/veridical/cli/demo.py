@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _WIDEST = 100
+#: Assumptions that a receipt without a proof does not have.
+_OF_PROOFS = ("proof: ", "weights: ")
 
 
 def demo(
@@ -118,6 +120,9 @@ def _tell_proof(scene: Scene) -> None:
     )
     for name, standing in proven.verified.properties.items():
         emit(f"    {name:<8} {standing.value}")
+    for assumption in proven.verified.assumptions:
+        if assumption.startswith(_OF_PROOFS):
+            _say(f"    assumes  {assumption}", indent=13)
     _say(f"  forged     {proven.story}", indent=13)
     _say(f"    rejected by {proven.rejection.check}: {proven.rejection}", indent=6)
 

@@ -225,6 +225,7 @@ def test_demo_tells_its_story_in_lines_that_fit(
     for line in out.splitlines():
         assert len(line) <= 100 or "sha256:" in line
     assert out.count("rejected by") == 2 * (9 + 1) + 1
+    assert out.count("assumes  weights: that commitment") == 2
 
 
 def test_demo_names_a_folder_that_cannot_be_made(
