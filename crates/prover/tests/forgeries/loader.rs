@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use veridical_argument::plan::Plan;
-use veridical_program::{ConstData, ConstKind, Graph, Op, Program, Window, codec};
+use veridical_argument::plan::{Plan, PlanError};
+use veridical_program::{
+    ConstData, ConstKind, Graph, NodeError, Op, Program, ProgramError, Window, codec,
+};
 use veridical_verifier::VerifyError;
 
 use crate::Forgery;
@@ -15,43 +17,43 @@ pub const FORGERIES: &[Forgery] = &[
     Forgery {
         number: "15",
         lie: "table: 2^16 rows of 2^15 values, two decompositions",
-        check: "Field",
+        check: "N * 2^shift <= p",
         tell: || tables(65_536, 15, 15),
     },
     Forgery {
         number: "18",
         lie: "table: shared with a node that drops more bits",
-        check: "Field",
+        check: "N * 2^shift <= p",
         tell: || tables(65_024, 15, 16),
     },
     Forgery {
         number: "26",
         lie: "softmax: scores so wide that a negative distance is a row",
-        check: "Field",
+        check: "D + N * 2^shift <= p",
         tell: wide_scores,
     },
     Forgery {
         number: "29",
         lie: "quotient: one digit of 28 bits over 128 weights",
-        check: "Field",
+        check: "(2^k1 + 1) * K * E <= p",
         tell: || digits(128, 28),
     },
     Forgery {
         number: "39",
         lie: "quotient: five equal weights, two solutions",
-        check: "Field",
+        check: "(2^k1 + 1) * K * E <= p",
         tell: || digits(5, 15),
     },
     Forgery {
         number: "46",
         lie: "max_pool: values so wide that a negative distance is in range",
-        check: "Field",
+        check: "H - L + 2^w <= p",
         tell: wide_pool,
     },
     Forgery {
         number: "50a",
         lie: "lookup: as many lookups as the field has elements",
-        check: "Plan",
+        check: "slots of the lookup argument",
         tell: too_many_lookups,
     },
     Forgery {
@@ -76,6 +78,11 @@ fn loaded(b: Builder, edit: impl FnOnce(&mut Graph, &mut Vec<ConstData>)) -> &'s
     edit(&mut graph, &mut consts);
     match Program::new(&codec::encode(&graph), consts, None, BTreeMap::new()) {
         Ok(_) => ACCEPTED,
+        // The condition itself: several of them have one class of error.
+        Err(ProgramError::Node {
+            check: NodeError::Field { condition, .. },
+            ..
+        }) => condition,
         Err(error) => error.check(),
     }
 }
@@ -158,8 +165,9 @@ fn too_many_lookups() -> &'static str {
     b.output(y);
     let program = b.build();
     assert!(Plan::build(&program, 2).is_ok());
-    match Plan::build(&program, 1 << 25) {
+    match Plan::build(&program, 1 << 23) {
         Ok(_) => ACCEPTED,
+        Err(PlanError::TooLarge { what, .. }) => what,
         Err(error) => VerifyError::from(error).name(),
     }
 }
