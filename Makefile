@@ -29,7 +29,8 @@ test: lint format types stub lint-rust test-python test-rust ## lint, types, Pyt
 ## —— more ——
 
 .PHONY: accept
-accept: build ## the whole acceptance list, full counts, as a table
+accept: build ## the whole acceptance list, full counts, as a table; fuzzes for VERIDICAL_FUZZ_SECONDS, 600 by default
+	scripts/fuzz.sh all $${VERIDICAL_FUZZ_SECONDS:-600}
 	VERIDICAL_CAMPAIGN=full pytest --timeout 3600 $(ACCEPTANCE)
 
 .PHONY: bench
@@ -91,6 +92,10 @@ fmt: $(VENV)/packages.stamp ## format Python and Rust in place
 
 .PHONY: build
 build: $(VENV)/build.stamp ## the virtual environment with the package and its extension
+
+.PHONY: wasm
+wasm: ## the verifier of proofs as a WebAssembly module, tested in Node, into target/wasm/
+	scripts/wasm.sh
 
 .PHONY: wheel
 wheel: $(VENV)/packages.stamp ## a wheel for any x86-64 machine, with faster builds of its extension inside, into dist/
