@@ -227,7 +227,7 @@ def measure_native(
 ) -> list[Native]:
     """Time the model without a proof in every setting; `ours` identifies our executor."""
     case = entry.case
-    name = identity(ours + ort.__version__, case.path(), 0)
+    name = identity(f"{ours} {ort.__version__} resident", case.path(), 0)
     places = [(case.name, *setting) for setting in settings]
     missing = [place for place in places if results.find_native(place, name) is None]
     if missing:
@@ -237,7 +237,8 @@ def measure_native(
             for inputs in sorted({inputs for _, _, inputs in missing}):
                 variants, _ = baseline.candidates(case, inputs, Path(folder))
                 counts = [threads for _, threads, many in missing if many == inputs]
-                for latency in contest.race(case, subject, variants, inputs, counts):
+                raced = contest.race(case, subject, variants, inputs, counts, resident=True)
+                for latency in raced:
                     results.put_native(Native(latency=latency, identity=name, measured_at=now()))
     found = (results.find_native(place, name) for place in places)
     return [native for native in found if native is not None]

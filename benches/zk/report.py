@@ -59,8 +59,9 @@ star means that slices of the model are not proved."""
 
 OVERHEAD_NOTE = """\
 Overhead: time to prove over the time of the same model on the same inputs without a proof, on as
-many threads. The executor is ours; int8 is the fastest of ONNX Runtime's variants. `overhead` is
-over the fastest of the three, beside it ours over each. Where a run takes microseconds the ratio
+many threads. The executor is ours; int8 is the fastest of ONNX Runtime's variants, whose files are
+given the number of inputs as their batch and whose inputs are bound beforehand. `overhead` is over
+the fastest of the three, beside it ours over each. Where a run takes microseconds the ratio
 says little: look at the time to prove."""
 
 

@@ -144,7 +144,7 @@ def test_overhead_over_the_fastest_run_without_a_proof(
     case, most = zoo()[name], OVERHEADS[name, batch]
     subject = Subject(path=compiled(name), compile_seconds=0.0)  # compiled before; not timed here
     variants, failures = baseline.candidates(case, batch, tmp_path)
-    (latency,) = contest.race(case, subject, variants, batch, [threads])
+    (latency,) = contest.race(case, subject, variants, batch, [threads], resident=True)
     assert latency.int8 is not None, f"no int8 variant runs: {failures}"
     plain = Native(latency=latency, identity="", measured_at=now()).fastest
     found = timed(name, compiled(name), batch, threads=threads)

@@ -23,6 +23,22 @@ def test_rows_of_a_batch_are_answered_as_if_they_were_alone(name: str, tmp_path:
     assert np.allclose(together, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["lenet", "mlp100k"])
+def test_bound_inputs_give_the_same_answers(name: str, tmp_path: Path) -> None:
+    case = zoo()[name]
+    feed = baseline.repeat(case.test(), 0, 64)
+    variants, _ = baseline.candidates(case, 64, tmp_path)
+    (expected,) = float_outputs(case, feed).values()
+    for variant in variants:
+        (plain,) = variant.session(1).run(None, feed)
+        call = variant.resident(1, feed)
+        for _ in range(2):
+            (bound,) = call()
+            assert np.array_equal(bound, plain)
+        if variant.name == "float32":
+            assert np.allclose(plain, expected, atol=1e-5)
+
+
 def test_int8_variants_are_built_and_answer_nearly_the_same(tmp_path: Path) -> None:
     case = zoo()["mlp100k"]
     variants, failures = baseline.candidates(case, 1, tmp_path)
