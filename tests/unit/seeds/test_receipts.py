@@ -12,6 +12,7 @@ from tests.toy import NOW, SIGNER
 from tests.unit.seeds.scene import (
     KEY,
     OTHER_KEY,
+    PROGRAM,
     RUN,
     SAMPLER,
     drawn_receipt,
@@ -28,11 +29,12 @@ from veridical.errors import (
     StatementMismatchError,
     VerificationError,
 )
-from veridical.policy import ExpectDecode, RequireSeed, loads
+from veridical.policy import AllOf, ExpectDecode, RequireSeed, TrustedSigners, loads
 from veridical.receipt import Parameters, issue
 from veridical.receipt.statement import Seed
 from veridical.seeds import SampledRun, Sampler, draw, public_bytes
 from veridical.seeds.recipe import NewSeed
+from veridical.verifier import verify
 
 if TYPE_CHECKING:
     from veridical.receipt import Receipt
@@ -179,10 +181,6 @@ def test_no_seed_is_not_the_seed_that_was_asked_for() -> None:
 
 
 def judge_plain(receipt: Receipt, rules: tuple[Any, ...]) -> Any:
-    from tests.unit.seeds.scene import PROGRAM
-    from veridical.policy import AllOf, TrustedSigners
-    from veridical.verifier import verify
-
     policy = AllOf(TrustedSigners(SIGNER.public_key), *rules)
     return verify(receipt, policy, now=NOW, input=RUN.inputs, program=PROGRAM)
 
