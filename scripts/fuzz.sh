@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes one target with coverage, on the stable toolchain; fails on a panic, a slow input, or one that takes too much memory.
-# Usage: scripts/fuzz.sh TARGET SECONDS [libFuzzer option..]; TARGET is proof, witness, graph or file (crates/fuzz/src).
+# Usage: scripts/fuzz.sh TARGET SECONDS [libFuzzer option..]; TARGET is proof, witness, graph or file (crates/fuzz/src),
+# or all, which gives proof half of the time and each of the others a sixth.
 # The corpus grows in target/fuzz/corpus/TARGET; an input that finds something is left in target/fuzz/artifacts/TARGET.
 # Keep it in crates/fuzz/regressions/TARGET, where a test runs it.
 set -euo pipefail
@@ -8,6 +9,11 @@ cd "$(dirname "$0")/.."
 target=${1:?TARGET}
 seconds=${2:?SECONDS}
 shift 2
+if [ "$target" = all ]; then
+    scripts/fuzz.sh proof $(((seconds + 1) / 2)) "$@"
+    for target in witness graph file; do scripts/fuzz.sh "$target" $(((seconds + 5) / 6)) "$@"; done
+    exit
+fi
 work=$PWD/target/fuzz
 corpus=$work/corpus/$target
 artifacts=$work/artifacts/$target

@@ -6,6 +6,7 @@
     reason = "what cannot be proven has failed the test"
 )]
 
+mod bounds;
 mod bytes;
 mod case;
 mod forgery;
