@@ -19,6 +19,9 @@ pytestmark = [pytest.mark.accept, pytest.mark.timeout(7200)]
 PROVER = ("cargo", "test", "--quiet", "--locked", "--package", "veridical-prover")
 # What a campaign prints: how many times each check refused.
 COUNTS = re.compile(r"\{\"\w+\": \d+(?:, \"\w+\": \d+)*\}")
+# What libFuzzer says at its end, and for how long each target runs: the verifier longest.
+EXECUTED = re.compile(r"^stat::number_of_executed_units: +(\d+)", re.MULTILINE)
+FUZZED = {"proof": 600, "witness": 60, "graph": 60, "file": 60}
 PASSED = re.compile(r"^test result: (\w+)\. (\d+) passed; (\d+) failed", re.MULTILINE)
 
 
@@ -64,3 +67,24 @@ def test_mutations_of_proofs_and_witnesses(criterion: RecordCriterion) -> None:
         + ", ".join(f"{name} {count}" for name, count in refused.most_common()),
     )
     assert refused.total() >= (20_000 if FULL_CAMPAIGN else 1_000)
+
+
+@pytest.mark.parametrize("target", FUZZED)
+def test_fuzzing(target: str, criterion: RecordCriterion) -> None:
+    seconds = FUZZED[target] if FULL_CAMPAIGN else 5
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "fuzz.sh"), target, str(seconds)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    executed = [int(count) for count in EXECUTED.findall(output)]
+    criterion(
+        f"fuzzing with coverage, target {target}, {seconds} s",
+        required="no panic, no slow input, none that takes too much memory",
+        measured=f"{sum(executed)} inputs, exit code {done.returncode}",
+    )
+    assert done.returncode == 0, output[-4000:]
+    assert sum(executed) > 0
