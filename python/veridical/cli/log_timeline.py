@@ -43,9 +43,11 @@ def draw(report: Audit, path: Path) -> None:
             axis.plot(times, numbers, marker, color=colour, label=f"{kind} ({len(times)})")
         marked = [one for one in stream.intents if one.leaf in broken]
         where: Any = [_when(one.time) for one in marked]
-        axis.plot(where, [one.number for one in marked], "s", mfc="none", color="red", ms=9)
+        numbers = [one.number for one in marked]
+        label = f"finding ({len(marked)})"
+        axis.plot(where, numbers, "s", mfc="none", color="red", ms=9, label=label)
         axis.set_title(
-            f"{stream.stream}: {stream.void_rate:.1%} void, {len(marked)} with findings",
+            f"{stream.stream}: {stream.void_rate:.1%} of closed intents are void",
             loc="left",
             fontsize=9,
         )

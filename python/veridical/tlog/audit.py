@@ -167,9 +167,13 @@ class _Auditor:
             missing = max(numbers) + 1 - len(numbers)
             if missing:
                 first = next(i for i in range(max(numbers)) if i not in numbers)
-                last = self._streams[stream].intents[-1].leaf
-                detail = f"{missing} numbers are missing, the first is {first}"
-                self._find("gap", last, detail, stream)
+                after = min(
+                    (intent.number, intent.leaf)
+                    for intent in self._streams[stream].intents
+                    if intent.number > first
+                )
+                detail = f"{missing} missing in all, the first is number {first}"
+                self._find("gap", after[1], detail, stream)
         return Audit(self._size, self._streams, self._findings)
 
     def _open(self, leaf: int, intent: Intent) -> None:

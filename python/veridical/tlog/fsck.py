@@ -5,13 +5,13 @@ Spec: spec/v1/log.md, section 8.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from veridical.errors import Error, LogError
+from veridical.errors import Error, InputError, LogError
 from veridical.tlog.entry import Intent, Result, entry_from_bytes
 from veridical.tlog.storage import STATE
 from veridical.tlog.tiles import (
@@ -34,6 +34,7 @@ __all__ = ["Checked", "fsck"]
 #: Called with leaves done and leaves in all.
 Progress: TypeAlias = Callable[[int, int], None]
 _INDEX: Final = "index.sqlite"
+_WHERE_INDEX: Final = f"{STATE}/{_INDEX}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,11 @@ def fsck(log: Log, *, on_progress: Progress | None = None) -> Checked:
         )
     has_index = (log.folder / STATE / _INDEX).exists()
     if has_index:
-        with closing(log.index()) as index:
-            _check_index(reader, index)
+        try:
+            with closing(log.index()) as index:
+                _check_index(reader, index)
+        except (InputError, sqlite3.Error) as error:
+            raise LogError(f"it cannot be read: {error}", _WHERE_INDEX, "log.index") from error
     return Checked(
         size=head.size,
         root=head.root,
@@ -117,11 +121,10 @@ def _check_tile(reader: TileReader, level: int, number: int) -> None:
 
 def _check_index(reader: TileReader, index: Index) -> None:
     """Compare the index with the entries that it covers."""
-    where = str(Path(STATE) / _INDEX)
     if index.size > reader.size:  # being behind is no defect: it is brought up to date
         raise LogError(
             f"it covers {index.size} leaves, the log has {reader.size}",
-            where=where,
+            where=_WHERE_INDEX,
             check="log.index",
         )
     covered = index.size
@@ -140,7 +143,7 @@ def _check_index(reader: TileReader, index: Index) -> None:
         if found != leaf:
             raise LogError(
                 f"it has entry {leaf} at {found}",
-                where=where,
+                where=_WHERE_INDEX,
                 check="log.index",
                 advice="Remove the index; opening the log to append makes it again.",
             )

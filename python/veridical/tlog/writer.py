@@ -103,7 +103,7 @@ class Writer:
             self._unsynced: set[str] = set()
             self._settling: threading.Thread | None = None
             self._frontier = self._recover()
-            self._index = Index(self._state / INDEX, mode="write")
+            self._index = self._open_index()
             self._catch_up()
             self._journal = Journal(self._state / f"journal-{self._frontier.size}")
         except BaseException:
@@ -157,6 +157,8 @@ class Writer:
         A request that breaks a rule of the log ends in `InputError`, and the others go on.
         """
         pending = [_Pending(request, Future()) for request in requests]
+        for item in pending:  # what is handed over is logged, whether or not anybody waits
+            item.future.set_running_or_notify_cancel()
         with self._closing:
             if self._is_closed:
                 raise InputError("the log was closed", where=str(self.log.folder))
@@ -341,14 +343,23 @@ class Writer:
                 advice="Run `veridical log fsck`, which names the first broken file.",
             )
 
+    def _open_index(self) -> Index:
+        try:
+            return Index(self._state / INDEX, mode="write")
+        except InputError:  # damaged: nothing in it cannot be made again
+            return self._new_index()
+
+    def _new_index(self) -> Index:
+        for path in self._state.glob(f"{INDEX}*"):
+            path.unlink()
+        return Index(self._state / INDEX, mode="write")
+
     def _catch_up(self) -> None:
         """Take into the index the entries that it lacks."""
         size = self._frontier.size
         if self._index.size > size:  # it outlived what it was made from
             self._index.close()
-            for path in self._state.glob(f"{INDEX}*"):
-                path.unlink()
-            self._index = Index(self._state / INDEX, mode="write")
+            self._index = self._new_index()
         start = self._index.size
         if start == size:
             return

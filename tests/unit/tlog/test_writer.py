@@ -219,6 +219,26 @@ def test_an_index_that_is_behind_or_ahead_is_brought_to_the_log(tmp_path: Path) 
     assert fsck(Log.open(tmp_path / "old")).size == 6
 
 
+def test_a_damaged_index_is_found_and_made_again(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log", served(3))
+    (log.folder / STATE / "index.sqlite").write_bytes(b"damaged" * 1000)
+    with pytest.raises(LogError) as caught:
+        fsck(log)
+    assert caught.value.check == "log.index"
+    grow(log, [draft()])
+    assert fsck(log).size == 6
+    assert log.find_result(statement(0)) == (1, 0)
+
+
+def test_an_entry_that_nobody_waits_for_is_logged_and_harms_nobody(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log")
+    with Writer(log.folder, LOG_SIGNER) as writer:
+        left, waited = writer.submit([draft(), draft()])
+        assert not left.cancel()
+        assert waited.result().index == 1
+        assert writer.append(draft()).index == 2
+
+
 @pytest.mark.parametrize("step", ["journal", "files", "index"])
 def test_a_failure_at_any_step_tells_the_caller_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
