@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attacks.scene import demonstrate, honest_scene
 
-NOT_ATTACKS = {"__init__", "__main__", "scene"}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from attacks.scene import Scene
+
+#: Scenes, and the simulation, which forges nothing.
+NOT_ATTACKS = {"__init__", "__main__", "rerolls", "scene", "seeded"}
 
 
 def names() -> list[str]:
@@ -15,12 +23,16 @@ def names() -> list[str]:
     return sorted(found - NOT_ATTACKS)
 
 
+def scene_of(attack: ModuleType) -> Scene:
+    make: Callable[[], Scene] | None = getattr(attack, "SCENE", None)
+    return make() if make else honest_scene(getattr(attack, "ALGORITHM", "ed25519"))
+
+
 def main() -> None:
     for name in names():
         attack = import_module(f"attacks.{name}")
         print(f"{name:<34} ", end="")
-        scene = honest_scene(getattr(attack, "ALGORITHM", "ed25519"))
-        demonstrate(attack.forge, stopped_by=attack.STOPPED_BY, scene=scene)
+        demonstrate(attack.forge, stopped_by=attack.STOPPED_BY, scene=scene_of(attack))
     print(f"{len(names())} attacks, all rejected by the check they name")
 
 
