@@ -3,6 +3,7 @@
 //! Run with `cargo run --release -p veridical-fuzz --example worst`.
 
 #![expect(
+    clippy::disallowed_types,
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,

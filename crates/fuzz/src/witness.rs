@@ -99,7 +99,7 @@ fn edit(script: &mut Script<'_>) -> Edit {
     const CHANGES: [fn(EF) -> EF; 4] = [
         |value| value + EF::from(veridical_argument::field::F::new(1)),
         |value| value + value,
-        |value| value - value,
+        |value| -value,
         |value| value * value,
     ];
     Edit {

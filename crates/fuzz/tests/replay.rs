@@ -1,11 +1,5 @@
 //! Every target on its seeds, and on every input that once found something.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "what cannot be read has failed the test"
-)]
-
 use std::path::Path;
 
 type Target = fn(&[u8]);

@@ -77,7 +77,8 @@ fn escaped(text: &str) -> String {
         match character {
             '"' => escaped.push_str("\\\""),
             '\\' => escaped.push_str("\\\\"),
-            c if c < ' ' => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            // A message has control characters only from hostile names; a space says as much.
+            c if c < ' ' => escaped.push(' '),
             c => escaped.push(c),
         }
     }
