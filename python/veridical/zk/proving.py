@@ -14,6 +14,7 @@ from veridical.commitment import tensors_to_bytes
 from veridical.errors import InputError
 from veridical.program import Program, Run
 from veridical.receipt.evidence import EvidenceBlob
+from veridical.seeds.sampling import SampledRun
 from veridical.zk.evidence import MAX_MEMBERS, PROOF_TYPE, Member, ProofEvidence
 from veridical.zk.weights import DEFAULT_PROFILE, WeightCommitment, commit, require_profile
 
@@ -159,6 +160,8 @@ class Zk:
         """
         proof = self.proof
         if proof is None:
+            if isinstance(run, SampledRun):  # the logits are proven; the draw follows from them
+                run = run.run
             if not isinstance(run, Run):
                 raise InputError("only a run of `veridical.run` can be proven")
             proof = prove(
