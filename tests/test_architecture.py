@@ -41,10 +41,12 @@ FORBIDDEN_IMPORTS = {
     "policy": {"cli", "compiler", "demo", "verifier"},
     "verifier": {"cli", "compiler", "demo"},
     "compiler": {"cli", "demo", "policy", "receipt", "verifier"},
+    "serve": {"cli", "client", "compiler", "demo"},
+    "client": {"cli", "compiler", "demo", "serve"},
 }
 
-# Where packages of the extra `compile` may be imported; everything else runs on the base install.
-COMPILE_SIDE = ("compiler", "cli", "demo")
+# Where packages of extras may be imported; everything else runs on the base install.
+OPTIONAL_SIDE = ("compiler", "cli", "demo", "serve", "client")
 
 STDLIB = frozenset(sys.stdlib_module_names)
 
@@ -111,7 +113,7 @@ def test_base_install_is_enough_outside_the_compiler() -> None:
     wrong = [
         f"{label(path)}:{line}: {module} is not in the base install"
         for path in package_sources()
-        if part_of(path) not in COMPILE_SIDE
+        if part_of(path) not in OPTIONAL_SIDE
         for line, module in imported_modules(path)
         if module.partition(".")[0] not in base | STDLIB | {"veridical"}
     ]
@@ -126,7 +128,7 @@ def test_verifier_side_runs_without_the_optional_packages() -> None:
     modules = sorted(
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in files_ending(".py", under="python/veridical")
-        if part_of(path) not in {"compiler", "demo"}
+        if part_of(path) not in {"compiler", "demo", "serve", "client"}
     )
     code = f"""
 import importlib, sys

@@ -21,8 +21,12 @@ from veridical.cli.exit_codes import ExitCode, exit_code_of
 
 __all__ = ["COMMANDS", "main", "make_app"]
 
-#: Packages of the extra `compile`; a base install verifies and runs without them.
-EXTRA: Final = frozenset({"matplotlib", "mpmath", "onnx", "onnxruntime"})
+#: Packages of extras, each under the extra that brings it; a base install verifies and runs.
+EXTRA: Final = {
+    **dict.fromkeys(("matplotlib", "mpmath", "onnx", "onnxruntime"), "compile"),
+    **dict.fromkeys(("alembic", "prometheus_client", "psycopg", "sqlalchemy", "uvloop"), "serve"),
+    "httpx": "client",
+}
 #: Name of each subcommand, where its function is, and what the list of commands says of it.
 COMMANDS: Final = {
     "compile": ("veridical.cli.compile:compile_", "Compile an ONNX model into a program."),
@@ -32,6 +36,8 @@ COMMANDS: Final = {
     "explain": ("veridical.cli.explain:explain", "List every check of a receipt."),
     "key": ("veridical.cli.key:app", "Make a signing key, or show one."),
     "cache": ("veridical.cli.cache:app", "Show or clear what is kept between commands."),
+    "serve": ("veridical.cli.serve:serve", "Serve programs; every answer carries a receipt."),
+    "apikey": ("veridical.cli.serve:apikey", "Say who may call a gateway."),
     "log": ("veridical.cli.log:app", "Keep a transparency log, and check one."),
     "demo": ("veridical.cli.demo:demo", "Watch the main job on two models: answer, forge, prove."),
     "doctor": ("veridical.cli.doctor:doctor", "Say what works here, and why something does not."),
@@ -84,7 +90,7 @@ def run(arguments: Sequence[str]) -> ExitCode:
     except BaseException as defect:  # noqa: BLE001 - no defect, nor a panic of the extension, is a verdict
         if isinstance(defect, ModuleNotFoundError) and defect.name in EXTRA:
             message = f"this command needs the package {defect.name}, which is not installed"
-            advice = "Install the extra: veridical[compile]."
+            advice = f"Install the extra: veridical[{EXTRA[defect.name]}]."
             print_error(errors.InputError(message, advice=advice), is_json=is_json)
             return ExitCode.USAGE
         if os.environ.get("VERIDICAL_TRACEBACK"):

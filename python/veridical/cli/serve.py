@@ -1,0 +1,213 @@
+"""`veridical serve` and `veridical apikey`: a gateway, and who may call it."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from veridical.cli.console import emit, emit_json
+from veridical.cli.exit_codes import ExitCode
+from veridical.errors import InputError
+
+if TYPE_CHECKING:
+    from veridical.serve import Gateway
+    from veridical.serve.storage import Store
+
+__all__ = ["apikey", "serve"]
+
+STATE = Path("veridical-state")
+
+apikey = App(name="apikey", help="Make, list or take back keys of callers of a gateway.")
+
+
+def serve(  # noqa: PLR0913 - the options of one command
+    program: list[Path],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    state: Path = STATE,
+    database: str = "",
+    key: Path | None = None,
+    origin: str = "",
+    log: bool = True,
+    api_keys: Annotated[bool, Parameter(negative="")] = False,
+    workers: int = 1,
+    proof_batch: int = 64,
+    security: Literal["standard", "strong"] = "standard",
+    threads: int = 0,
+) -> ExitCode:
+    """Serve programs over HTTP; every answer carries a receipt.
+
+    Parameters
+    ----------
+    program
+        Program files; each is served under its file's name.
+    host
+        Where to listen. Only this machine may call without an API key.
+    port
+        Port to listen on.
+    state
+        Folder of keys, log and, unless another one is named, database.
+    database
+        URL of a PostgreSQL or SQLite database.
+    key
+        The key that signs receipts; one in the state folder is made if none is given.
+    origin
+        Name of the log, if it is made now.
+    log
+        Log an intent before each run, and what became of it after.
+    api_keys
+        Answer only callers with a key of `veridical apikey`.
+    workers
+        Processes that make proofs; 0 leaves the queue to others.
+    proof_batch
+        How many receipts of one caller are proven together at most.
+    security
+        standard: at least 100 bits of soundness of proofs; strong: 128.
+    threads
+        Threads of one run; 0 takes all cores.
+    """
+    if not api_keys and not _is_loopback(host):
+        raise InputError(
+            f"{host} is open to others, and no API keys are asked for",
+            advice="Pass --api-keys, and make a key with `veridical apikey new`.",
+        )
+    if not 1 <= port <= 65535:  # noqa: PLR2004 - ports
+        raise InputError(f"--port {port}", advice="Give 1 to 65535.")
+    if workers < 0 or threads < 0 or not 1 <= proof_batch <= 4096:  # noqa: PLR2004 - receipt.md 7.2
+        raise InputError("--workers and --threads are 0 or more, --proof-batch is 1 to 4096")
+    from veridical import serve as serving
+
+    settings = serving.Settings(
+        models=tuple(program),
+        state=state,
+        database=database,
+        key=key,
+        origin=origin,
+        is_logged=log,
+        is_open=not api_keys,
+        workers=workers,
+        proof_batch=proof_batch,
+        proof_profile=security,
+        threads=threads,
+    )
+
+    def on_start(gateway: Gateway) -> None:
+        for model in gateway.models.values():
+            emit(f"model     {model.name}  {model.program.digest_hex}")
+        emit(f"signer    {gateway.signer.public_key.key_id}")
+        if gateway.log.vkey():
+            emit(f"log       {gateway.log.vkey()}")
+        results, voids = gateway.recovered
+        if results or voids:
+            emit(f"recovered {results} results, {voids} voids")
+        emit(f"serving   http://{host}:{port}")
+
+    serving.serve(settings, host=host, port=port, on_start=on_start)
+    return ExitCode.ACCEPTED
+
+
+@apikey.command
+def new(
+    name: str,
+    *,
+    state: Path = STATE,
+    database: str = "",
+    requests_per_second: int = 1000,
+    max_queued_proofs: int = 1000,
+) -> ExitCode:
+    """Make a key and print its secret, which is kept nowhere.
+
+    Parameters
+    ----------
+    name
+        Whose key it is.
+    state
+        State folder of the gateway.
+    database
+        URL of its database, if it is another one.
+    requests_per_second
+        How many requests the caller may make.
+    max_queued_proofs
+        How many proofs the caller may have waiting.
+    """
+    if requests_per_second < 1 or max_queued_proofs < 0:
+        raise InputError("limits are positive")
+    from veridical.serve.accounts import new_key
+
+    store = _store(state, database)
+    secret = new_key(
+        store,
+        name=name,
+        requests_per_second=requests_per_second,
+        max_queued_proofs=max_queued_proofs,
+    )
+    store.close()
+    emit(secret)
+    return ExitCode.ACCEPTED
+
+
+@apikey.command(name="list")
+def list_(*, state: Path = STATE, database: str = "") -> ExitCode:
+    """List the keys, without their secrets.
+
+    Parameters
+    ----------
+    state
+        State folder of the gateway.
+    database
+        URL of its database, if it is another one.
+    """
+    store = _store(state, database)
+    emit_json(
+        {
+            key.key_id: {
+                "name": key.name,
+                "requests_per_second": key.requests_per_second,
+                "max_queued_proofs": key.max_queued_proofs,
+                "is_revoked": key.revoked_at is not None,
+            }
+            for key in store.callers()
+        }
+    )
+    store.close()
+    return ExitCode.ACCEPTED
+
+
+@apikey.command
+def revoke(key_id: str, *, state: Path = STATE, database: str = "") -> ExitCode:
+    """Take a key back; a running gateway follows within seconds.
+
+    Parameters
+    ----------
+    key_id
+        Id of the key, as listed.
+    state
+        State folder of the gateway.
+    database
+        URL of its database, if it is another one.
+    """
+    store = _store(state, database)
+    is_done = store.revoke_key(key_id)
+    store.close()
+    if not is_done:
+        raise InputError(f"no key {key_id!r} is in use")
+    return ExitCode.ACCEPTED
+
+
+def _store(state: Path, database: str) -> Store:
+    from veridical.serve import Settings
+    from veridical.serve.storage import Store
+
+    state.mkdir(parents=True, exist_ok=True)
+    return Store(Settings(models=(), state=state, database=database).database_url)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,287 @@
+"""The parts of a gateway, and their order at start and stop.
+
+Spec: spec/v1/serve.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from veridical import keys, zk
+from veridical.errors import InputError
+from veridical.serve.accounts import Accounts
+from veridical.serve.intents import IntentLog, NoLog, TransparencyLog
+from veridical.serve.lanes import Answer, Lane, Question
+from veridical.serve.metrics import Metrics
+from veridical.serve.models import Model, load_models
+from veridical.serve.proofs import Finisher, Workers
+from veridical.serve.protocol import InferRequest, ProtocolError
+from veridical.serve.storage import ApiKey, Job, Queue, Store
+from veridical.serve.storage.queue import TooManyJobsError
+from veridical.serve.tariff import Tariff
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from veridical.receipt import Receipt
+    from veridical.serve.options import Options
+
+__all__ = ["Gateway", "Settings"]
+
+_KEY_FILE: Final = "receipts.key"
+_LOG_KEY_FILE: Final = "log.key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a gateway is run."""
+
+    models: tuple[Path, ...]
+    #: Keys, log, and database unless another one is named.
+    state: Path
+    database: str = ""
+    key: Path | None = None
+    origin: str = ""
+    is_logged: bool = True
+    is_open: bool = True
+    workers: int = 1
+    proof_batch: int = 64
+    proof_profile: str = "standard"
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_items: int = 4096
+    max_waiting: int = 1024
+    deadline_ms: int = 30_000
+    threads: int = 0
+    names: Mapping[Path, str] = field(default_factory=dict)
+
+    @property
+    def database_url(self) -> str:
+        """Return the URL of the database."""
+        return self.database or f"sqlite:///{(self.state / 'gateway.sqlite').absolute()}"
+
+
+class Gateway:
+    """Models, log, database and queue, from requests to receipts."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open everything, and close what a crash left open.
+
+        Raises:
+            InputError: a model, a key, the log or the database cannot be used.
+        """
+        self.settings = settings
+        self.metrics = Metrics()
+        self.tariff = Tariff()
+        self.models: dict[str, Model] = load_models(settings.models, settings.names)
+        _make_folder(settings.state)
+        self.signer = (
+            keys.PrivateKey.load(settings.key)
+            if settings.key
+            else _own_key(settings.state / _KEY_FILE)
+        )
+        self.store = Store(settings.database_url)
+        self.queue = Queue(self.store)
+        self.accounts = Accounts(self.store, is_open=settings.is_open)
+        self.log: IntentLog = self._open_log()
+        try:
+            self.recovered = self.log.recover(self.store.receipt_of_intent)
+        except BaseException:
+            self.log.close()
+            raise
+        self._lanes = {
+            model.name: Lane(
+                model,
+                signer=self.signer,
+                log=self.log,
+                store=self.store,
+                tariff=self.tariff,
+                metrics=self.metrics,
+                capacity=settings.max_waiting,
+                threads=settings.threads,
+            )
+            for model in self.models.values()
+        }
+        self._workers = Workers(
+            {name: model.path.absolute() for name, model in self.models.items()},
+            settings.database_url,
+            count=settings.workers,
+            batch=settings.proof_batch,
+            profile=settings.proof_profile,
+        )
+        self._finisher = Finisher(self)
+        self._is_closed = threading.Event()
+
+    def start(self) -> None:
+        """Start the workers."""
+        self._workers.start()
+        self._finisher.start()
+
+    def close(self) -> None:
+        """Answer what was accepted, then give everything up."""
+        if self._is_closed.is_set():
+            return
+        self._is_closed.set()
+        for lane in self._lanes.values():
+            lane.close()
+        self._workers.close()
+        self._finisher.close()
+        self.log.close()
+        self.store.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the gateway is shutting down."""
+        return self._is_closed.is_set()
+
+    def problem(self) -> str:
+        """Return why the gateway is not ready; nothing if it is."""
+        if self._is_closed.is_set():
+            return "shutting down"
+        try:
+            self.store.require_reachable()
+        except SQLAlchemyError as error:
+            return f"the database does not answer: {type(error).__name__}"
+        return self.log.problem()
+
+    def model(self, name: str, version: str | None = None) -> Model:
+        """Return a model.
+
+        Raises:
+            ProtocolError: there is none of this name and version.
+        """
+        model = self.models.get(name)
+        if model is None:
+            raise ProtocolError(404, "unknown_model", f"no model {name[:128]!r}")
+        if version not in (None, "1"):
+            raise ProtocolError(404, "unknown_version", f"model {name!r} has version '1' only")
+        return model
+
+    async def answer(
+        self, model: Model, request: InferRequest, options: Options, caller: ApiKey
+    ) -> tuple[Answer, int]:
+        """Run a model, and return what may be handed out, with its quote.
+
+        Raises:
+            ProtocolError: the request was refused, or its deadline passed.
+        """
+        items = model.require_fits(request)
+        if items > self.settings.max_items:
+            raise ProtocolError(
+                413, "too_many_items", f"{items} items; at most {self.settings.max_items}"
+            )
+        quoted = self.tariff.quote(model, "reexecution", items)
+        question = Question(
+            key_id=caller.key_id,
+            inputs=request.inputs,
+            items=items,
+            nonce=options.nonce,
+            salt=options.salt,
+            quoted=quoted,
+            deadline=time.monotonic() + options.deadline_ms / 1000,
+            answer=asyncio.get_running_loop().create_future(),
+        )
+        self._lanes[model.name].put(question)
+        return await question.answer, quoted
+
+    def upgrade(self, receipt_id: str, caller: ApiKey, *, tier: str, deadline: int = 0) -> Job:
+        """Ask for a proof of a receipt.
+
+        Raises:
+            ProtocolError: no such receipt or tier, or the caller has too many waiting.
+        """
+        if tier != "zk":
+            raise ProtocolError(400, "bad_option", f"no receipt is upgraded to tier {tier[:64]!r}")
+        stored = self.store.receipt(receipt_id)
+        if stored is None or stored.key_id != caller.key_id:
+            raise ProtocolError(404, "unknown_receipt", "no such receipt")
+        model = self.models.get(stored.model)
+        if model is None or model.program.digest_hex != stored.receipt.statement.model.digest:
+            raise ProtocolError(409, "model_gone", "its model is no longer served")
+        try:
+            quoted = self.tariff.quote(model, tier, stored.items)
+            zk.require_memory(model.program, batch=stored.items)
+            return self.queue.add(
+                receipt_id,
+                tier=tier,
+                quoted=quoted,
+                limit=caller.max_queued_proofs,
+                deadline=deadline,
+            )
+        except TooManyJobsError as error:
+            raise ProtocolError(429, "too_many_proofs", str(error), retry_after=5) from error
+        except InputError as error:
+            raise ProtocolError(422, "cannot_prove", str(error)) from error
+
+    def job(self, job_id: str, caller: ApiKey) -> Job:
+        """Return a job of this caller.
+
+        Raises:
+            ProtocolError: there is none.
+        """
+        job = self.queue.get(job_id)
+        if job is None or job.key_id != caller.key_id:
+            raise ProtocolError(404, "unknown_job", "no such job")
+        return job
+
+    def receipt(self, receipt_id: str, caller: ApiKey) -> Receipt:
+        """Return a receipt as it stands, with its log proofs.
+
+        Raises:
+            ProtocolError: there is none of this caller.
+        """
+        stored = self.store.receipt(receipt_id)
+        if stored is None or stored.key_id != caller.key_id:
+            raise ProtocolError(404, "unknown_receipt", "no such receipt")
+        if stored.intent is None:
+            return stored.receipt
+        try:
+            return self.log.attach(stored.receipt)
+        except InputError as error:  # between the database and the log: not handed out yet
+            raise ProtocolError(404, "unknown_receipt", "no such receipt") from error
+
+    def refresh_metrics(self) -> None:
+        """Read the figures that are not counted as they happen."""
+        for state in ("queued", "running", "proven", "done", "failed", "cancelled"):
+            self.metrics.jobs.labels(state=state).set(0)
+        for state, count in self.store.jobs_by_state().items():
+            self.metrics.jobs.labels(state=state).set(count)
+        self.metrics.log_size.set(self.log.size())
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what a caller has to know to verify, beside the models."""
+        return {
+            "signer": self.signer.public_key.key_id,
+            "signer_pem": self.signer.public_key.to_pem().decode("ascii"),
+            "log": self.log.vkey(),
+        }
+
+    def _open_log(self) -> IntentLog:
+        if not self.settings.is_logged:
+            return NoLog()
+        signer = _own_key(self.settings.state / _LOG_KEY_FILE)
+        origin = self.settings.origin or f"veridical.local/{signer.public_key.key_id[:16]}"
+        return TransparencyLog(self.settings.state / "log", signer, origin=origin)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder: {error.strerror}", where=str(path)) from error
+
+
+def _own_key(path: Path) -> keys.PrivateKey:
+    """Load a key of this gateway, or make it on the first start."""
+    if path.exists():
+        return keys.PrivateKey.load(path)
+    private = keys.generate()
+    private.public_key.save(path.with_suffix(".pub"))
+    private.save(path)  # last: a key that is there has its public half beside it
+    return private

@@ -1,0 +1,199 @@
+"""Intents before runs: what the gateway needs of a log, and the log of this package.
+
+Spec: spec/v1/serve.md, section 5.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from veridical import tlog
+from veridical.errors import InputError, LogError
+from veridical.receipt import Sequence as Place
+from veridical.tlog import Intent, IntentDraft, Result, Void
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from veridical.keys import Signer
+    from veridical.receipt import Receipt
+
+__all__ = ["Closing", "IntentLog", "NoLog", "Opened", "TransparencyLog"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An intent that is in the log, under a checkpoint that is on the disk."""
+
+    leaf: int | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What became of an intent: a receipt, or the reason why there is none."""
+
+    leaf: int | None
+    receipt_id: str = ""
+    void: str = ""
+
+
+class IntentLog(Protocol):
+    """Takes intents before runs, and what became of them after. Thread-safe."""
+
+    def open(self, drafts: Sequence[IntentDraft]) -> list[Opened | Exception]:
+        """Log intents; on return they survive a crash."""
+
+    def close_intents(self, closings: Sequence[Closing]) -> None:
+        """Log what became of intents; on return it survives a crash."""
+
+    def recover(self, receipt_of: Callable[[int], str | None]) -> tuple[int, int]:
+        """Close intents that a crash left open; return how many got results, and voids."""
+
+    def attach(self, receipt: Receipt) -> Receipt:
+        """Return the receipt with its log proofs."""
+
+    def size(self) -> int:
+        """Return the number of entries."""
+
+    def vkey(self) -> str:
+        """Return the key by which checkpoints are verified; nothing if nothing is logged."""
+
+    def problem(self) -> str:
+        """Return why nothing can be logged; nothing if it can."""
+
+    def close(self) -> None:
+        """Give the log up."""
+
+
+class NoLog:
+    """For a gateway that logs nothing: statements have no place in a numbering."""
+
+    def open(self, drafts: Sequence[IntentDraft]) -> list[Opened | Exception]:
+        """Open nothing."""
+        return [Opened(leaf=None, place=Place()) for _ in drafts]
+
+    def close_intents(self, closings: Sequence[Closing]) -> None:
+        """Close nothing."""
+
+    def recover(self, receipt_of: Callable[[int], str | None]) -> tuple[int, int]:
+        """Find nothing open."""
+        del receipt_of
+        return 0, 0
+
+    def attach(self, receipt: Receipt) -> Receipt:
+        """Return the receipt as it is."""
+        return receipt
+
+    def size(self) -> int:
+        """Return 0."""
+        return 0
+
+    def vkey(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def problem(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class TransparencyLog:
+    """A log of this package, in a folder, with one writer."""
+
+    def __init__(self, folder: Path, signer: Signer, *, origin: str) -> None:
+        """Open the log of a folder, or make it.
+
+        Raises:
+            InputError: another process writes to it, or its key is another one.
+        """
+        if not folder.exists() or not any(folder.iterdir()):
+            tlog.Writer.create(folder, origin=origin, signer=signer)
+        # Requests come in batches already: waiting for more would only add to their time.
+        self._writer = tlog.Writer(folder, signer, batch_seconds=0.0)
+        self._problem = ""
+
+    @property
+    def log(self) -> tlog.Log:
+        """The log, to read."""
+        return self._writer.log
+
+    def open(self, drafts: Sequence[IntentDraft]) -> list[Opened | Exception]:
+        """Log intents; one that the log does not take has its error in its place."""
+        opened: list[Opened | Exception] = []
+        for future in self._writer.submit(drafts):
+            error = future.exception()
+            if isinstance(error, Exception):
+                self._note(error)
+                opened.append(error)
+                continue
+            appended = future.result()
+            if not isinstance(appended.entry, Intent):
+                raise TypeError(f"an intent became {type(appended.entry).__name__}")
+            opened.append(Opened(leaf=appended.index, place=tlog.sequence_of(appended.entry)))
+        return opened
+
+    def close_intents(self, closings: Sequence[Closing]) -> None:
+        """Log results and voids."""
+        now = int(time.time())
+        for future in self._writer.submit([_entry(one, now) for one in closings]):
+            try:
+                future.result()
+            except LogError as error:
+                self._note(error)
+                raise
+
+    def _note(self, error: Exception) -> None:
+        """Remember that the writer gave up; only opening the log again helps."""
+        if isinstance(error, LogError):
+            self._problem = f"the log cannot be written: {error}"
+
+    def recover(self, receipt_of: Callable[[int], str | None]) -> tuple[int, int]:
+        """Close what a crash left open: with the answer, where it was kept."""
+        with closing(self._writer.log.index()) as index:
+            leaves = index.open_intents()
+        closings = []
+        for leaf in leaves:
+            receipt_id = receipt_of(leaf)
+            if receipt_id is None:
+                closings.append(Closing(leaf=leaf, void="interrupted"))
+            else:
+                closings.append(Closing(leaf=leaf, receipt_id=receipt_id))
+        self.close_intents(closings)
+        results = sum(1 for one in closings if one.receipt_id)
+        return results, len(closings) - results
+
+    def attach(self, receipt: Receipt) -> Receipt:
+        """Return the receipt with its log proofs, under the newest checkpoint."""
+        return tlog.attach(receipt, self._writer.log)
+
+    def vkey(self) -> str:
+        """Return the key of the log as a vkey."""
+        return self._writer.log.key.vkey
+
+    def problem(self) -> str:
+        """Return why nothing can be logged any more."""
+        return self._problem
+
+    def size(self) -> int:
+        """Return the number of leaves of the newest checkpoint."""
+        return self._writer.log.head().size
+
+    def close(self) -> None:
+        """Sync everything, and let another process write."""
+        self._writer.close()
+
+
+def _entry(one: Closing, now: int) -> Result | Void:
+    if one.leaf is None:
+        raise InputError("an intent of this log has a leaf")
+    if one.receipt_id:
+        return Result(intent=one.leaf, statement=one.receipt_id, time=now)
+    return Void(intent=one.leaf, reason=one.void, time=now)

@@ -1,0 +1,247 @@
+"""The Open Inference Protocol v2: requests into arrays, arrays into responses.
+
+Spec: spec/v1/serve.md, section 3. JSON, and the extension in which tensors follow it as bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "DATATYPES",
+    "HEADER_LENGTH",
+    "InferRequest",
+    "ProtocolError",
+    "encode_response",
+    "parse_request",
+]
+
+#: Names the length of the JSON where tensors follow it.
+HEADER_LENGTH: Final = "Inference-Header-Content-Length"
+DATATYPES: Final = {
+    "BOOL": np.dtype("?"),
+    "UINT8": np.dtype("<u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("<i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+}
+_MAX_DIMENSIONS: Final = 9
+_MAX_TENSORS: Final = 256
+#: Kinds of arrays that JSON numbers make, by the kind of tensor that they may fill.
+_TAKES: Final = {"b": "b", "u": "ui", "i": "ui", "f": "fui"}
+
+
+class ProtocolError(Exception):
+    """A request that gets an answer other than a result; `error` is a stable name."""
+
+    def __init__(
+        self, status: int, error: str, message: str, *, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = error
+        self.message = message
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferRequest:
+    """One request, parsed."""
+
+    id: str
+    inputs: dict[str, NDArray[Any]]
+    parameters: Mapping[str, Any]
+    #: Outputs that were asked for, and whether each is wanted as bytes; empty stands for all.
+    outputs: Mapping[str, bool] = field(default_factory=dict)
+    is_binary: bool = False
+
+
+def bad(message: str) -> ProtocolError:
+    """Return the error of a request that cannot be read."""
+    return ProtocolError(400, "bad_request", message)
+
+
+def parse_request(body: bytes, header_length: str | None) -> InferRequest:
+    """Parse the body of a request.
+
+    Raises:
+        ProtocolError: it is not a request of the protocol; the message says why.
+    """
+    head, tail = _split(body, header_length)
+    try:
+        document = orjson.loads(head)
+    except orjson.JSONDecodeError as error:
+        raise bad(f"the body is not JSON: {error}") from error
+    document = _object(document, "the body")
+    parameters = _object(document.get("parameters", {}), "parameters")
+    entries = document.get("inputs")
+    if not isinstance(entries, list) or not 1 <= len(entries) <= _MAX_TENSORS:
+        raise bad(f"inputs: expected a list of 1 to {_MAX_TENSORS} tensors")
+    inputs: dict[str, NDArray[Any]] = {}
+    position = 0
+    for index, item in enumerate(entries):
+        entry = _object(item, f"inputs[{index}]")
+        name = _text(entry, "name", f"inputs[{index}]")
+        if name in inputs:
+            raise bad(f"input {name[:80]!r} stands twice")
+        array, position = _input(entry, tail, position)
+        inputs[name] = array
+    if position != len(tail):
+        raise bad(f"{len(tail) - position} bytes follow the last tensor")
+    return InferRequest(
+        id=_text(document, "id", "the body", default=""),
+        inputs=inputs,
+        parameters=parameters,
+        outputs=_outputs(document.get("outputs", [])),
+        is_binary=parameters.get("binary_data_output") is True,
+    )
+
+
+def encode_response(
+    *,
+    model: str,
+    version: str,
+    request: InferRequest,
+    outputs: Mapping[str, NDArray[Any]],
+    parameters: Mapping[str, Any],
+) -> tuple[bytes, int | None]:
+    """Return the body, and the length of its JSON if tensors follow it."""
+    names = request.outputs or dict.fromkeys(outputs, request.is_binary)
+    entries: list[dict[str, Any]] = []
+    blobs: list[bytes] = []
+    for name, is_binary in names.items():
+        array = outputs[name]
+        entry: dict[str, Any] = {
+            "name": name,
+            "datatype": _DATATYPE_OF[array.dtype],
+            "shape": list(array.shape),
+        }
+        if is_binary:
+            blobs.append(np.ascontiguousarray(array).tobytes())
+            entry["parameters"] = {"binary_data_size": len(blobs[-1])}
+        else:
+            entry["data"] = np.ascontiguousarray(array).reshape(-1)
+        entries.append(entry)
+    document: dict[str, Any] = {"model_name": model, "model_version": version}
+    if request.id:
+        document["id"] = request.id
+    document["parameters"] = dict(parameters)
+    document["outputs"] = entries
+    head = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return (head, None) if not blobs else (b"".join((head, *blobs)), len(head))
+
+
+_DATATYPE_OF: Final = {dtype: name for name, dtype in DATATYPES.items()}
+
+
+def _split(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
+    if header_length is None:
+        return body, memoryview(b"")
+    if not header_length.isascii() or not header_length.isdigit() or len(header_length) > 12:  # noqa: PLR2004 - far beyond any body
+        raise bad(f"{HEADER_LENGTH} is {header_length[:40]!r}, not a length")
+    length = int(header_length)
+    if length > len(body):
+        raise bad(f"{HEADER_LENGTH} is {length}, the body has {len(body)} bytes")
+    return body[:length], memoryview(body)[length:]
+
+
+def _object(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    if not isinstance(value, dict):
+        raise bad(f"{where}: expected an object")
+    return value
+
+
+def _text(entry: dict[str, Any], name: str, where: str, *, default: str | None = None) -> str:
+    value = entry.get(name, default)
+    if not isinstance(value, str):
+        raise bad(f"{where}: {name} is not a string")
+    return value
+
+
+def _outputs(entries: Any) -> dict[str, bool]:  # noqa: ANN401 - any JSON
+    if not isinstance(entries, list) or len(entries) > _MAX_TENSORS:
+        raise bad(f"outputs: expected a list of at most {_MAX_TENSORS}")
+    names: dict[str, bool] = {}
+    for index, item in enumerate(entries):
+        entry = _object(item, f"outputs[{index}]")
+        name = _text(entry, "name", f"outputs[{index}]")
+        if name in names:
+            raise bad(f"output {name[:80]!r} stands twice")
+        parameters = _object(entry.get("parameters", {}), f"outputs[{index}].parameters")
+        if parameters.get("classification"):
+            raise bad(f"output {name[:80]!r}: the classification extension is not supported")
+        names[name] = parameters.get("binary_data") is True
+    return names
+
+
+def _input(entry: dict[str, Any], tail: memoryview, position: int) -> tuple[NDArray[Any], int]:
+    """Return one tensor, and where the bytes of the next one begin."""
+    name = entry["name"][:80]
+    datatype = entry.get("datatype")
+    dtype = DATATYPES.get(datatype) if isinstance(datatype, str) else None
+    if dtype is None:
+        raise bad(f"input {name!r}: datatype {str(datatype)[:20]!r} is not supported")
+    shape = entry.get("shape")
+    if (
+        not isinstance(shape, list)
+        or not 1 <= len(shape) <= _MAX_DIMENSIONS
+        or not all(type(size) is int and 0 < size < 2**31 for size in shape)
+    ):
+        raise bad(f"input {name!r}: shape is not a list of 1 to 9 positive integers")
+    count = math.prod(shape)
+    parameters = _object(entry.get("parameters", {}), f"input {name!r}: parameters")
+    if "shared_memory_region" in parameters:
+        raise bad(f"input {name!r}: the shared memory extension is not supported")
+    size = parameters.get("binary_data_size")
+    if size is None:
+        return _from_json(name, entry.get("data"), dtype, count).reshape(shape), position
+    if "data" in entry:
+        raise bad(f"input {name!r} has both data and binary_data_size")
+    if type(size) is not int or size != count * dtype.itemsize:
+        raise bad(f"input {name!r}: {size} bytes; shape {shape} of {datatype} takes another number")
+    if position + size > len(tail):
+        raise bad(f"input {name!r}: the body ends before its {size} bytes")
+    content = tail[position : position + size]
+    if dtype.kind == "b" and bytes(content).strip(b"\x00\x01"):
+        raise bad(f"input {name!r}: a BOOL is a byte, 0 or 1")
+    return np.frombuffer(content, dtype=dtype).reshape(shape), position + size
+
+
+def _from_json(
+    name: str,
+    data: Any,  # noqa: ANN401 - any JSON
+    dtype: np.dtype[Any],
+    count: int,
+) -> NDArray[Any]:
+    if not isinstance(data, list):
+        raise bad(f"input {name!r}: data is not a list")
+    try:
+        array = np.asarray(data)
+    except (ValueError, OverflowError) as error:
+        raise bad(f"input {name!r}: data is ragged or out of range") from error
+    if array.size != count:
+        raise bad(f"input {name!r}: {array.size} elements; its shape takes {count}")
+    if array.dtype.kind not in _TAKES[dtype.kind]:
+        raise bad(f"input {name!r}: data does not fit the datatype")
+    if dtype.kind in "ui":
+        limits = np.iinfo(dtype)
+        if int(array.min()) < limits.min or int(array.max()) > limits.max:
+            raise bad(f"input {name!r}: an element is out of range")
+    with np.errstate(over="ignore"):  # infinity is refused where the program takes its input
+        return array.astype(dtype).reshape(-1)
