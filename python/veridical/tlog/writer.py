@@ -279,6 +279,8 @@ class Writer:
         """Start a new journal; the old ones go once their files are synced, in the background."""
         if self._settling is not None:
             self._settling.join()
+        if self._failure is not None:  # what that journal can make again was not synced
+            return
         self._journal.close()
         old = journals(self._state)
         self._journal = Journal(self._state / f"journal-{self._frontier.size}")

@@ -269,6 +269,29 @@ def test_a_failure_at_any_step_tells_the_caller_and_loses_nothing(
     assert log.follow(before) == after
 
 
+def test_a_disk_that_fails_in_the_background_stops_the_writer_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = make_log(tmp_path / "log")
+    writer = Writer(log.folder, LOG_SIGNER, journal_bytes=1)
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Files, "sync", fail)
+        writer.append(draft())  # its journal is synced; only its tiles are not
+        later = writer.submit([draft()] * 12_000)
+        with pytest.raises(LogError, match="Input/output"):
+            later[-1].result()
+    size = log.head().size
+    writer.close()
+    assert len(list((log.folder / STATE).glob("journal-*"))) > 1
+    assert grow(log, [draft()]).size == size + 1
+    assert list((log.folder / STATE).glob("journal-*")) == []
+    assert fsck(log).size == size + 1
+
+
 def test_files_that_contradict_the_checkpoint_stop_the_writer(tmp_path: Path) -> None:
     log = make_log(tmp_path / "log", served(3))
     tile = log.folder / "tile/0/000.p/5"
