@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from veridical.errors import Error, InputError, LogError, VerificationError
+from veridical.errors import (
+    Error,
+    InputError,
+    LogError,
+    MalformedError,
+    VerificationError,
+)
 from veridical.receipt.statement import Sequence
 from veridical.tlog.checkpoint import Cosignature, require_distinct
 from veridical.tlog.entry import Intent, Result, entry_from_bytes, parameters_digest
@@ -211,7 +217,10 @@ def sequence_of(intent: Intent) -> Sequence:
 
 
 def attach(receipt: Receipt, log: Log) -> Receipt:
-    """Return the receipt with the log proofs of its intent and result; earlier ones are replaced.
+    """Return the receipt with the log proofs of its intent and result.
+
+    Earlier log proofs are replaced, but for the earliest one of the intent that is cosigned: it
+    shows that the intent was seen before, which no later checkpoint does.
 
     Raises:
         InputError: the log has no result for this receipt.
@@ -220,6 +229,23 @@ def attach(receipt: Receipt, log: Log) -> Receipt:
     result, intent = log.find_result(receipt.receipt_id)
     # Both under one checkpoint, which covers the later one.
     proof = log.prove(result)
-    proofs = (log.prove(intent, proof.checkpoint).to_bytes(), proof.to_bytes())
+    newest = log.prove(intent, proof.checkpoint)
     others = tuple(blob for blob in receipt.evidence if not LogProof.is_one(blob))
+    earliest = _earliest_cosigned(receipt, newest)
+    kept = () if earliest is None else (earliest.to_bytes(),)
+    proofs = dict.fromkeys((*kept, newest.to_bytes(), proof.to_bytes()))
     return replace(receipt, evidence=(*others, *proofs))
+
+
+def _earliest_cosigned(receipt: Receipt, newest: LogProof) -> LogProof | None:
+    """Return the proof of the same entry whose checkpoint is the oldest with a second signature."""
+    found: list[LogProof] = []
+    for blob in log_proofs(receipt):
+        try:
+            proof = LogProof.from_bytes(blob)
+        except MalformedError:
+            continue
+        is_same = (proof.index, proof.entry) == (newest.index, newest.entry)
+        if is_same and len(proof.checkpoint.note.signatures) > 1:
+            found.append(proof)
+    return min(found, key=lambda proof: proof.checkpoint.size, default=None)

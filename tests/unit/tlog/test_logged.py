@@ -44,6 +44,7 @@ from veridical.tlog import (
     Writer,
     add_cosignatures,
     attach,
+    log_proofs,
     parameters_digest,
     sequence_of,
     verify_logged,
@@ -291,6 +292,37 @@ def test_a_log_may_grow_before_the_proof_is_made(tmp_path: Path) -> None:
     grow(log, [toy_draft()] * 300)
     shown = verify_logged(attach(receipt, log), LogTrust(logs=(LOG_KEY,)))
     assert (shown.intent, shown.result) == (0, 1)
+
+
+def test_the_earliest_cosigned_proof_of_an_intent_is_kept(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log", [toy_draft()])
+    times = iter((NOW + 1, NOW + 90))
+    cosigner = Cosigner(
+        tmp_path / "w1.sqlite",
+        name=WITNESS_KEY.name,
+        signer=WITNESS,
+        logs=[LOG_KEY],
+        clock=lambda: next(times),
+    )
+    add_cosignatures(log, cosigner)
+    early = log.prove(0).to_bytes()
+    intent = log.entry(0)
+    assert isinstance(intent, Intent)
+    receipt = issue(
+        toy_run(), signer=SIGNER, nonce=NONCE, issued_at=NOW, sequence=sequence_of(intent)
+    )
+    grow(log, [Result(intent=0, statement=receipt.receipt_id, time=NOW)])
+    uncosigned = attach(with_proofs(receipt, log.prove(0, log.head()).to_bytes(), early), log)
+    assert log_proofs(uncosigned)[0] == early
+    assert len(log_proofs(uncosigned)) == 3
+    add_cosignatures(log, cosigner)
+    cosigner.close()
+    again = attach(uncosigned, log)
+    assert attach(again, log) == again
+    assert len(log_proofs(again)) == 3
+    verified = verify(again, COSIGNED, **GIVEN)
+    assert verified.logged is not None
+    assert [one.timestamp for one in verified.logged.intent_seen] == [NOW + 1]
 
 
 def test_a_policy_file_names_logs_and_cosigners(receipt: Receipt) -> None:
