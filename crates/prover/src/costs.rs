@@ -11,10 +11,11 @@ use veridical_argument::stream::DIGEST_BYTES;
 use veridical_program::Program;
 
 use crate::error::ProveError;
+use crate::gkr;
 
 /// Bytes of an element of the field, and of an integer.
 const INTEGER: usize = 4;
-/// Bytes that a slot of the lookups takes at the peak: columns, layers and the tables of a sumcheck.
+/// Bytes that a visited slot of the lookups takes at the peak: its columns and layers.
 const LOOKUP_SLOT: usize = 48;
 /// Bytes that a cell of a stack takes while the stack is opened.
 const OPENED_CELL: usize = 30;
@@ -96,7 +97,7 @@ impl Memory {
             .witness_cells
             .saturating_add(sizes.site_cells)
             .saturating_mul(2 * INTEGER);
-        let lookups = sizes.lookup_slots.saturating_mul(LOOKUP_SLOT);
+        let lookups = gkr::visited_slots(plan).saturating_mul(LOOKUP_SLOT);
         let opening = (1_usize << witness.max(weights)).saturating_mul(OPENED_CELL);
         let sum = weight_commitment
             .saturating_add(witness_commitment)

@@ -5,13 +5,13 @@
 use p3_field::{PackedValue, PrimeCharacteristicRing};
 use rayon::prelude::*;
 use veridical_argument::field::F;
-use veridical_argument::multilinear::variables;
 use veridical_argument::plan::{Plan, Scaled};
 use veridical_program::ConstData;
 
 use super::Witness;
 use super::error::GkrError;
 use super::lanes::P;
+use super::used::{lengths, slots};
 use crate::values::Integers;
 
 /// Cells that are computed at once.
@@ -22,7 +22,7 @@ const CHUNK: usize = 1 << 12;
 pub(super) enum Column {
     /// This, where the selector is 1.
     Constant(F),
-    /// By slot, zero-extended.
+    /// By slot of the used units, zero-extended.
     Cells(Vec<F>),
 }
 
@@ -36,7 +36,8 @@ struct Operand<'a> {
 /// Axes of a space, neighbours merged where every operand and the zero extension allow it.
 struct Nest {
     sizes: Vec<usize>,
-    bits: Vec<usize>,
+    /// Of the axes of a column.
+    lengths: Vec<usize>,
 }
 
 /// Evaluates an expression over a space.
@@ -91,7 +92,7 @@ fn strides(space: &[usize], wire: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// 1 at the real cells of a space, by slot.
+/// 1 at the real cells of a space, by slot of the used units.
 pub(super) fn selector(shape: &[usize]) -> Vec<F> {
     Nest::new(shape, &mut []).evaluate(&[], F::ONE)
 }
@@ -99,7 +100,6 @@ pub(super) fn selector(shape: &[usize]) -> Vec<F> {
 impl Nest {
     fn new(shape: &[usize], operands: &mut [Operand<'_>]) -> Self {
         let mut sizes = Vec::new();
-        let mut bits = Vec::new();
         let mut kept: Vec<Vec<usize>> = vec![Vec::new(); operands.len()];
         for (axis, &size) in shape.iter().enumerate() {
             if size == 1 {
@@ -110,17 +110,13 @@ impl Nest {
                 && operands.iter().zip(&kept).all(|(operand, kept)| {
                     kept.last() == operand.strides.get(axis).map(|own| own * size).as_ref()
                 });
-            if contiguous
-                && let (Some(last_size), Some(last_bits)) = (sizes.last_mut(), bits.last_mut())
-            {
+            if contiguous && let Some(last_size) = sizes.last_mut() {
                 *last_size *= size;
-                *last_bits += variables(size);
                 for kept in &mut kept {
                     kept.pop();
                 }
             } else {
                 sizes.push(size);
-                bits.push(variables(size));
             }
             for (operand, kept) in operands.iter().zip(&mut kept) {
                 kept.extend(operand.strides.get(axis));
@@ -128,7 +124,6 @@ impl Nest {
         }
         if sizes.is_empty() {
             sizes.push(1);
-            bits.push(0);
             for kept in &mut kept {
                 kept.push(0);
             }
@@ -136,49 +131,60 @@ impl Nest {
         for (operand, kept) in operands.iter_mut().zip(kept) {
             operand.strides = kept;
         }
-        Self { sizes, bits }
+        let lengths = lengths(&sizes);
+        Self { sizes, lengths }
     }
 
     fn evaluate(&self, operands: &[Operand<'_>], constant: F) -> Vec<F> {
-        let inner_bits = self.bits.last().copied().unwrap_or(0);
-        let mut column = F::zero_vec(1 << self.bits.iter().sum::<usize>());
-        let size = CHUNK.min(1 << inner_bits);
-        column
-            .par_chunks_mut(size)
-            .with_min_len(CHUNK / size)
-            .enumerate()
-            .for_each(|(number, chunk)| {
-                let slot = number * size;
-                let within = slot & ((1 << inner_bits) - 1);
-                self.run(slot >> inner_bits, within, operands, constant, chunk);
-            });
+        let mut column = F::zero_vec(self.lengths.iter().product());
+        let chunks = column.par_chunks_mut(CHUNK).enumerate();
+        chunks.for_each(|(number, chunk)| self.fill(number * CHUNK, operands, constant, chunk));
         column
     }
 
-    /// Fills a part of the row of slots `row`, from `within` on.
-    fn run(
-        &self,
-        row: usize,
-        within: usize,
-        operands: &[Operand<'_>],
-        constant: F,
-        into: &mut [F],
-    ) {
-        let Some((&inner, outer)) = self.sizes.split_last() else {
-            return;
-        };
+    /// Fills a part of a column from `slot` on, row by row.
+    fn fill(&self, slot: usize, operands: &[Operand<'_>], constant: F, mut into: &mut [F]) {
+        let length = self.lengths.last().copied().unwrap_or(1);
+        let (mut row, mut within) = (slot / length, slot % length);
+        let mut starts = vec![0; operands.len()];
+        while !into.is_empty() {
+            let (here, rest) = into.split_at_mut(into.len().min(length - within));
+            if self.find(row, operands, &mut starts) {
+                self.run(within, operands, &starts, constant, here);
+            }
+            into = rest;
+            (row, within) = (row + 1, 0);
+        }
+    }
+
+    /// Finds the first cell of a row in every operand; whether the row is real.
+    fn find(&self, row: usize, operands: &[Operand<'_>], starts: &mut [usize]) -> bool {
         let mut rest = row;
-        let mut starts: Vec<usize> = vec![0; operands.len()];
-        for (axis, &size) in outer.iter().enumerate().rev() {
-            let at = rest & ((1 << self.bits[axis]) - 1);
-            rest >>= self.bits[axis];
+        starts.fill(0);
+        let axes = self.sizes.iter().zip(&self.lengths).enumerate().rev();
+        for (axis, (&size, &length)) in axes.skip(1) {
+            let at = rest % length;
+            rest /= length;
             if at >= size {
-                return;
+                return false;
             }
             for (start, operand) in starts.iter_mut().zip(operands) {
                 *start += at * operand.strides[axis];
             }
         }
+        true
+    }
+
+    /// Fills a part of a row from `within` on.
+    fn run(
+        &self,
+        within: usize,
+        operands: &[Operand<'_>],
+        starts: &[usize],
+        constant: F,
+        into: &mut [F],
+    ) {
+        let inner = self.sizes.last().copied().unwrap_or(1);
         let real = inner.saturating_sub(within).min(into.len());
         let into = &mut into[..real];
         if constant != F::ZERO {
@@ -240,7 +246,7 @@ fn accumulate<T: Copy + Into<i32>>(
 /// `0 .. rows - 1`, zero-extended.
 pub(super) fn positions(rows: usize) -> Vec<F> {
     let mut column: Vec<F> = (0..rows).into_par_iter().map(F::from_usize).collect();
-    column.resize(1 << variables(rows), F::ZERO);
+    column.resize(slots(&[rows]), F::ZERO);
     column
 }
 

@@ -147,7 +147,7 @@ impl Pass for Reduce<'_> {
             (numerator, mul(&d0, &d1))
         };
         for (offset, into) in self.into.iter_mut().enumerate() {
-            let index = self.start + 2 * offset;
+            let index = 2 * (self.start + offset);
             let (first, second) = (fraction(index), fraction(index + 1));
             (into[0], into[2]) = split(&first.0, &second.0, LeafTable::TURN);
             (into[1], into[3]) = split(&first.1, &second.1, LeafTable::TURN);
@@ -157,7 +157,7 @@ impl Pass for Reduce<'_> {
 
 /// The sum of the first round.
 struct Leading<'w> {
-    pair: usize,
+    start: usize,
     weights: &'w [V],
     lambda: &'w V,
 }
@@ -173,7 +173,7 @@ impl Pass for Leading<'_> {
             let mut products = [[[P::ZERO; GROUP]; C]; C];
             let mut rows = [[P::ZERO; GROUP]; DEGREE];
             for (at, weight) in weights.iter().enumerate() {
-                let (mut even, mut odd) = view.line::<D>(self.pair + GROUP * group + at);
+                let (mut even, mut odd) = view.line::<D>(self.start + GROUP * group + at);
                 for i in 0..C {
                     even[i] = even[i + C] - even[i];
                     odd[i] = odd[i + C] - odd[i];
@@ -216,7 +216,7 @@ impl Pass for Leading<'_> {
 
 /// Binding the variable of the first round.
 struct Bind<'q> {
-    pair: usize,
+    start: usize,
     into: &'q mut [Quad<V>],
     challenge: EF,
     lambda: EF,
@@ -237,7 +237,7 @@ impl Pass for Bind<'_> {
             std::array::from_fn(|k| at.map(|value| coordinate(&value, k)));
         let lambda = spread(self.lambda);
         for (offset, into) in self.into.iter_mut().enumerate() {
-            let (even, odd) = view.line::<D>(self.pair + offset);
+            let (even, odd) = view.line::<D>(self.start + offset);
             into[1] = affine(&constant, &rows, &even);
             into[3] = affine(&constant, &rows, &odd);
             if view.leaf.whole {
@@ -252,58 +252,65 @@ impl Pass for Bind<'_> {
     }
 }
 
+/// The quads of pairs.
+fn both(pairs: &[[Quad<V>; 2]]) -> impl Iterator<Item = (&Quad<V>, &Quad<V>)> {
+    pairs.iter().map(|[first, second]| (first, second))
+}
+
 impl LeafTable {
-    /// Computes quads of the layer above, from number `start` on.
+    /// Computes the quads of the layer above over the used units from number `start` on.
     pub(super) fn reduce(&self, start: usize, mut into: &mut [Quad<V>]) {
-        for (part, quads) in self.parts(2 * start, 2 * into.len()) {
-            let (here, rest) = into.split_at_mut(quads.div_ceil(2));
+        for (part, units) in self.parts(start, into.len()) {
+            let (here, rest) = into.split_at_mut(units);
             into = rest;
             match part {
                 Part::Block(leaf, start) => leaf.pass(Reduce { start, into: here }),
-                Part::Quads(quads) => all_above(here, quads, Self::TURN),
+                Part::Pairs(pairs) => all_above(here, both(pairs), Self::TURN),
             }
         }
     }
 
-    /// Over the pairs of quads from `pair` on, one for each weight, the sum of the weight times
+    /// Over the used units from number `start` on, one for each weight, the sum of the weight times
     /// the coefficient of `X^2` of the summand.
-    pub(super) fn first_leading(&self, pair: usize, mut weights: &[V], lambda: &V) -> V {
+    pub(super) fn first_leading(&self, start: usize, mut weights: &[V], lambda: &V) -> V {
         let mut total = ZERO;
-        for (part, quads) in self.parts(2 * pair, 2 * weights.len()) {
-            let (here, rest) = weights.split_at(quads.div_ceil(2));
+        for (part, units) in self.parts(start, weights.len()) {
+            let (here, rest) = weights.split_at(units);
             weights = rest;
             let sum = match part {
                 Part::Block(leaf, start) => leaf.pass(Leading {
-                    pair: start / 2,
+                    start,
                     weights: here,
                     lambda,
                 }),
-                Part::Quads(quads) => leading(quads, here, Self::TURN, lambda),
+                Part::Pairs(pairs) => leading(both(pairs), here, Self::TURN, lambda),
             };
             accumulate(&mut total, &sum);
         }
         total
     }
 
-    /// Binds the lowest variable of the pairs from `pair` on; quads `m0, d0, n1, d1`.
+    /// Binds the lowest variable of the used units from number `start` on; quads `m0, d0, n1, d1`.
     pub(super) fn first_bind(
         &self,
-        pair: usize,
+        start: usize,
         mut into: &mut [Quad<V>],
         challenge: EF,
         lambda: EF,
     ) {
-        for (part, quads) in self.parts(2 * pair, 2 * into.len()) {
-            let (here, rest) = into.split_at_mut(quads.div_ceil(2));
+        for (part, units) in self.parts(start, into.len()) {
+            let (here, rest) = into.split_at_mut(units);
             into = rest;
             match part {
                 Part::Block(leaf, start) => leaf.pass(Bind {
-                    pair: start / 2,
+                    start,
                     into: here,
                     challenge,
                     lambda,
                 }),
-                Part::Quads(quads) => bind_first(quads, here, Self::TURN, challenge, lambda),
+                Part::Pairs(pairs) => {
+                    bind_first(both(pairs), here, Self::TURN, challenge, lambda);
+                }
             }
         }
     }

@@ -22,24 +22,24 @@ use super::lanes::{
 };
 use super::leaves::LeafTable;
 use super::rounds::{Quadratic, Rounds};
-use super::tree::{
-    Narrow, Quad, UNUSED, UNUSED_VECTORS, Wide, quads, quads_mut, space, sum, unpack,
-};
+use super::tree::{Narrow, Quad, UNUSED, Wide, quads, resized, sum, unpack};
+use super::used::{Usage, Used};
 
-/// Space for the tables of the rounds, kept from layer to layer.
-#[derive(Debug)]
+/// Space for the tables of the rounds.
+#[derive(Debug, Default)]
 pub(super) struct Workspace {
     front: Vec<P>,
     back: Vec<P>,
 }
 
 impl Workspace {
-    /// For layers of at most this many quads.
-    pub(super) fn new(quads: usize) -> Self {
-        Self {
-            front: space(quads.div_ceil(2)),
-            back: space(quads.div_ceil(4)),
+    /// Goes on to the next layer, with the space of the one before it: that has as many quads as the
+    /// table of the next layer after one round, and its own after one round as many as after two.
+    pub(super) fn descend(&mut self, layer: Vec<P>) {
+        if self.front.len() < self.back.len() {
+            std::mem::swap(&mut self.front, &mut self.back);
         }
+        self.back = std::mem::replace(&mut self.front, layer);
     }
 }
 
@@ -64,54 +64,44 @@ pub(super) trait Layer: Sync {
     /// Variables of the pairs of slots, more than [`LANE_BITS`].
     fn variables(&self) -> usize;
 
-    /// Number of used quads.
-    fn used(&self) -> usize;
-
     /// Order of the cells.
     fn turn(&self) -> usize;
 
-    /// Over the pairs of quads from `pair` on, one for each weight, the sum of the weight times
-    /// the coefficient of `X^2` of the summand.
-    fn leading(&self, pair: usize, weights: &[V], lambda: &V) -> V;
+    /// Over the used pairs of quads in a word, one for each weight, the sum of the weight times the
+    /// coefficient of `X^2` of the summand.
+    fn leading(&self, word: usize, weights: &[V], lambda: &V) -> V;
 
-    /// Binds the lowest variable of the pairs from `pair` on; quads `m0, d0, n1, d1`.
-    fn bind(&self, pair: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF);
+    /// Binds the lowest variable of the used pairs in a word; quads `m0, d0, n1, d1`.
+    fn bind(&self, word: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF);
 }
 
-impl Layer for Wide {
+impl Layer for Wide<'_> {
     fn variables(&self) -> usize {
         self.variables
-    }
-
-    fn used(&self) -> usize {
-        self.quads().len()
     }
 
     fn turn(&self) -> usize {
         self.turn
     }
 
-    fn leading(&self, pair: usize, weights: &[V], lambda: &V) -> V {
-        leading(&self.quads()[2 * pair..], weights, self.turn, lambda)
+    fn leading(&self, word: usize, weights: &[V], lambda: &V) -> V {
+        leading(self.pairs(word), weights, self.turn, lambda)
     }
 
-    fn bind(&self, pair: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF) {
-        bind_first(
-            &self.quads()[2 * pair..],
-            into,
-            self.turn,
-            challenge,
-            lambda,
-        );
+    fn bind(&self, word: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF) {
+        bind_first(self.pairs(word), into, self.turn, challenge, lambda);
     }
 }
 
-/// [`Layer::leading`] over these quads.
-pub(super) fn leading(quads: &[Quad<V>], weights: &[V], turn: usize, lambda: &V) -> V {
+/// [`Layer::leading`] over these pairs.
+pub(super) fn leading<'q>(
+    pairs: impl Iterator<Item = (&'q Quad<V>, &'q Quad<V>)>,
+    weights: &[V],
+    turn: usize,
+    lambda: &V,
+) -> V {
     let mut total = ZERO;
-    for (pair, weight) in quads.chunks(2).zip(weights) {
-        let second = pair.get(1).unwrap_or(&UNUSED_VECTORS);
-        let first = &pair[0];
+    for ((first, second), weight) in pairs.zip(weights) {
         let (_, d0) = line(&first[1], &second[1], turn);
         let (_, n0) = line(&first[0], &second[0], turn);
         let m0 = add(&n0, &mul(&d0, lambda));
@@ -123,38 +113,42 @@ pub(super) fn leading(quads: &[Quad<V>], weights: &[V], turn: usize, lambda: &V)
     total
 }
 
-/// [`Layer::bind`] over these quads.
-pub(super) fn bind_first(
-    quads: &[Quad<V>],
+/// [`Layer::bind`] over these pairs.
+pub(super) fn bind_first<'q>(
+    pairs: impl Iterator<Item = (&'q Quad<V>, &'q Quad<V>)>,
     into: &mut [Quad<V>],
     turn: usize,
     challenge: EF,
     lambda: EF,
 ) {
     let (challenge, lambda) = (spread(challenge), spread(lambda));
-    for (into, pair) in into.iter_mut().zip(quads.chunks(2)) {
-        let second = pair.get(1).unwrap_or(&UNUSED_VECTORS);
-        bind(into, &pair[0], second, turn, &challenge);
+    for (into, (first, second)) in into.iter_mut().zip(pairs) {
+        bind(into, first, second, turn, &challenge);
         into[0] = add(&into[0], &mul(&into[1], &lambda));
     }
 }
 
 /// A table of quads `m0, d0, n1, d1` after some rounds.
 #[derive(Debug, Clone, Copy)]
-struct Stage {
+struct Stage<'u> {
     variables: usize,
     turn: usize,
-    quads: usize,
+    usage: &'u Usage,
 }
 
-impl Stage {
+impl<'u> Stage<'u> {
     /// The table after another round.
-    fn next(self) -> Self {
+    const fn next(self) -> Self {
         Self {
             variables: self.variables - 1,
             turn: next_turn(self.turn),
-            quads: self.quads.div_ceil(2),
+            usage: self.usage,
         }
+    }
+
+    /// The used quads.
+    fn used(self) -> &'u Used {
+        self.usage.of(self.variables)
     }
 }
 
@@ -164,43 +158,40 @@ pub(super) fn prove_wide(
     point: &[EF],
     lambda: EF,
     at_zero: EF,
+    usage: &Usage,
     rounds: &mut Rounds<'_>,
     space: &mut Workspace,
 ) -> Quad<EF> {
     let equality = Equality::new(point);
     let weights = equality.weights(layer.variables() - 1);
-    let pairs = layer.used().div_ceil(2);
+    let mut stage = Stage {
+        variables: layer.variables(),
+        turn: layer.turn(),
+        usage,
+    }
+    .next();
     let factor = spread(lambda);
-    let [leading] = weights.sums(pairs, next_turn(layer.turn()), |pair, weights| {
-        [layer.leading(pair, weights, &factor)]
+    let words = (0..stage.used().words()).into_par_iter();
+    let [leading] = weights.sums(stage.used(), words, stage.turn, |word, _, weights| {
+        [layer.leading(word, weights, &factor)]
     });
     let challenge = rounds.play(Quadratic { at_zero, leading });
 
     let unused = [factor, ONE, ZERO, ONE];
-    let mut stage = Stage {
-        variables: layer.variables(),
-        turn: layer.turn(),
-        quads: layer.used(),
-    }
-    .next();
     let Workspace { front, back } = space;
-    if front.len() < back.len() {
-        std::mem::swap(front, back);
-    }
-    let first = |start: usize, into: &mut [Quad<V>]| layer.bind(start, into, challenge, lambda);
+    let first = |word: usize, into: &mut [Quad<V>]| layer.bind(word, into, challenge, lambda);
     let mut sums = fill(front, stage, &unused, lambda, &equality, first);
     while let Some(q) = sums {
         let challenge = spread(rounds.play(q));
-        let quads = &quads(front)[..stage.quads];
-        let bound = |start: usize, into: &mut [Quad<V>]| {
-            for (into, pair) in into.iter_mut().zip(quads[2 * start..].chunks(2)) {
-                let second = pair.get(1).unwrap_or(&unused);
-                bind(into, &pair[0], second, stage.turn, &challenge);
+        let (used, turn, quads) = (stage.used(), stage.turn, quads(front));
+        let bound = |word: usize, into: &mut [Quad<V>]| {
+            let pairs = used.pairs(word, &quads[used.before(2 * word)..], &unused);
+            for (into, (first, second)) in into.iter_mut().zip(pairs) {
+                bind(into, first, second, turn, &challenge);
             }
         };
-        let next = stage.next();
-        sums = fill(back, next, &unused, lambda, &equality, bound);
-        stage = next;
+        stage = stage.next();
+        sums = fill(back, stage, &unused, lambda, &equality, bound);
         std::mem::swap(front, back);
     }
     let last = quads(front).first().unwrap_or(&unused);
@@ -209,25 +200,30 @@ pub(super) fn prove_wide(
 
 /// Computes a table, and the sums of its round if the variable of the round is none of a lane.
 fn fill(
-    into: &mut [P],
-    stage: Stage,
+    space: &mut Vec<P>,
+    stage: Stage<'_>,
     unused: &Quad<V>,
     lambda: EF,
     equality: &Equality<'_>,
     compute: impl Fn(usize, &mut [Quad<V>]) + Sync,
 ) -> Option<Quadratic> {
-    let quads = &mut quads_mut(into)[..stage.quads];
+    let used = stage.used();
+    let quads = resized(space, used.count());
     if stage.variables == LANE_BITS {
         compute(0, quads);
         return None;
     }
-    let weights = equality.weights(stage.variables - 1);
-    let size = 2 * weights.chunk();
-    let chunk = |(number, chunk): (usize, &mut [Quad<V>]), weights: &[V]| {
-        compute(number * size, chunk);
+    let next = stage.next();
+    let weights = equality.weights(next.variables);
+    let parts = used.cut(quads, 2).into_par_iter();
+    let factor = spread(lambda);
+    let sums = |word: usize, part: &mut [Quad<V>], weights: &[V]| {
+        let middle = used.before(2 * word + 1) - used.before(2 * word);
+        let (low, high) = part.split_at_mut(middle);
+        compute(2 * word, low);
+        compute(2 * word + 1, high);
         let mut sums = [ZERO; 2];
-        for (pair, weight) in chunk.chunks(2).zip(weights) {
-            let (first, second) = (&pair[0], pair.get(1).unwrap_or(unused));
+        for ((first, second), weight) in used.pairs(word, part, unused).zip(weights) {
             let (m0, m0_step) = line(&first[0], &second[0], stage.turn);
             let (d1, d1_step) = line(&first[3], &second[3], stage.turn);
             let (low, step) = (mul(&m0, &d1), mul(&m0_step, &d1_step));
@@ -235,21 +231,15 @@ fn fill(
             let (d0, d0_step) = line(&first[1], &second[1], stage.turn);
             let low = add(&low, &mul(&n1, &d0));
             let step = add(&step, &mul(&n1_step, &d0_step));
-            accumulate(&mut sums[0], &mul(&low, weight));
+            accumulate(&mut sums[0], &mul(&sub(&low, &factor), weight));
             accumulate(&mut sums[1], &mul(&step, weight));
         }
         sums
     };
-    let [used, leading] = if quads.len() <= size {
-        weights.sum_of_one(next_turn(stage.turn), |weights| chunk((0, quads), weights))
-    } else {
-        let chunks = quads.par_chunks_mut(size).enumerate();
-        weights.sums_of(chunks, next_turn(stage.turn), |item, weights| {
-            chunk(item, weights)
-        })
-    };
+    // At an unused pair the summand is lambda: the sum of what all others exceed it by.
+    let [excess, leading] = weights.sums(next.used(), parts, next.turn, sums);
     Some(Quadratic {
-        at_zero: used + weights.behind(stage.quads.div_ceil(2)) * lambda,
+        at_zero: excess + lambda,
         leading,
     })
 }
@@ -300,19 +290,15 @@ impl Layer for LeafTable {
         self.variables - 1
     }
 
-    fn used(&self) -> usize {
-        self.quads()
-    }
-
     fn turn(&self) -> usize {
         Self::TURN
     }
 
-    fn leading(&self, pair: usize, weights: &[V], lambda: &V) -> V {
-        self.first_leading(pair, weights, lambda)
+    fn leading(&self, word: usize, weights: &[V], lambda: &V) -> V {
+        self.first_leading(self.used().before(word), weights, lambda)
     }
 
-    fn bind(&self, pair: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF) {
-        self.first_bind(pair, into, challenge, lambda);
+    fn bind(&self, word: usize, into: &mut [Quad<V>], challenge: EF, lambda: EF) {
+        self.first_bind(self.used().before(word), into, challenge, lambda);
     }
 }

@@ -7,20 +7,20 @@ use p3_field::PrimeCharacteristicRing;
 use veridical_argument::field::{EF, F};
 use veridical_argument::formulas::table::table_id;
 use veridical_argument::leaves::{Leaves, Of};
-use veridical_argument::multilinear::shape_variables;
 use veridical_argument::plan::{Plan, Site, Table, TableUse};
 
 use super::Witness;
 use super::columns::{Column, column, elements, integers_column, positions, selector};
 use super::error::GkrError;
-use super::lanes::{self, IN_ORDER, LANE_BITS, LANES, P, V, gather, next_turn};
+use super::lanes::{self, IN_ORDER, LANES, P, V, gather, next_turn};
 use super::tree::{Narrow, Quad, UNUSED, quads, unpack};
+use super::used::{UNIT_BITS, Units, Usage, Used, slots};
 
 /// Most columns of a block: numerators or selector, selector or id of the table, two of a tuple.
 pub(super) const MAX_COLUMNS: usize = 4;
 
-/// Least variables of a block whose leaves are computed from columns, a multiple of four quads.
-const COLUMN_VARIABLES: usize = LANE_BITS + 3;
+/// Least variables of a block whose leaves are computed from columns, more than one unit.
+const COLUMN_VARIABLES: usize = UNIT_BITS + 1;
 
 /// Slots of a quad of vectors.
 const QUAD_SLOTS: usize = 2 * LANES;
@@ -28,15 +28,15 @@ const QUAD_SLOTS: usize = 2 * LANES;
 /// The leaves of a site or a table.
 #[derive(Debug)]
 pub(super) struct Leaf {
-    /// Number of quads of vectors.
-    quads: usize,
-    /// Whether all numerators are 1; else they are the first column.
+    /// Number of used units.
+    units: usize,
+    /// Whether all numerators in these are 1; else they are the first column.
     pub(super) whole: bool,
     /// Summand of the denominators.
     pub(super) constant: EF,
     /// Factors of the columns in the denominators.
     pub(super) coefficients: Vec<EF>,
-    /// One to [`MAX_COLUMNS`] columns by slot.
+    /// One to [`MAX_COLUMNS`] columns by slot of the used units.
     pub(super) columns: Vec<Vec<F>>,
 }
 
@@ -47,18 +47,20 @@ pub(super) struct LeafTable {
     pub(super) variables: usize,
     /// Blocks that are computed from columns.
     blocks: Vec<Leaf>,
-    /// Number of the quad behind each block.
+    /// Number of used units up to the end of each block.
     ends: Vec<usize>,
-    /// Quads of smaller blocks, behind all others.
+    /// Pairs of quads of smaller blocks, behind all others.
     shared: Vec<P>,
+    /// The units that are used, and what is used above them.
+    pub(super) usage: Usage,
 }
 
-/// A part of a run of quads.
+/// A part of a run of used units.
 pub(super) enum Part<'t> {
-    /// Quads of a block from a number on.
+    /// Units of a block from a number on.
     Block(&'t Leaf, usize),
     /// These.
-    Quads(&'t [Quad<V>]),
+    Pairs(&'t [[Quad<V>; 2]]),
 }
 
 impl LeafTable {
@@ -73,40 +75,48 @@ impl LeafTable {
         alpha: EF,
         beta: EF,
     ) -> Result<Self, GkrError> {
-        let mut table = Self {
-            variables: leaves.variables,
-            blocks: Vec::new(),
-            ends: Vec::new(),
-            shared: Vec::new(),
-        };
-        let mut quads = 0;
+        let (mut blocks, mut ends) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        let mut units = Units::new(leaves.variables);
         let mut cells: Vec<(EF, EF)> = Vec::new();
         for block in &leaves.blocks {
             let leaf = match block.of {
-                Of::Site(at) => plan
-                    .sites
-                    .get(at)
-                    .map(|site| Leaf::site(plan, witness, site, alpha, beta)),
-                Of::Table(at) => plan
-                    .tables
-                    .get(at)
-                    .map(|table| Leaf::table(witness, table, at, alpha, beta)),
+                Of::Site(at) => plan.sites.get(at).map(|site| {
+                    units.add_space(block.start, &site.shape);
+                    Leaf::site(plan, witness, site, alpha, beta)
+                }),
+                Of::Table(at) => plan.tables.get(at).map(|table| {
+                    units.add_space(block.start, &[table.rows]);
+                    Leaf::table(witness, table, at, alpha, beta)
+                }),
             };
-            let Some(mut leaf) = leaf.transpose()? else {
+            let Some(leaf) = leaf.transpose()? else {
                 continue;
             };
-            let slots = 1 << block.variables;
             if block.variables < COLUMN_VARIABLES {
-                cells.extend((0..slots).map(|slot| leaf.cell(slot)));
+                cells.extend((0..1 << block.variables).map(|slot| leaf.cell(slot)));
             } else {
-                leaf.quads = slots / QUAD_SLOTS;
-                quads += leaf.quads;
-                table.ends.push(quads);
-                table.blocks.push(leaf);
+                count += leaf.units;
+                ends.push(count);
+                blocks.push(leaf);
             }
         }
-        table.shared = cells.chunks(QUAD_SLOTS).flat_map(pack).flatten().collect();
-        Ok(table)
+        let shared = cells.chunks(1 << UNIT_BITS).flat_map(|unit| {
+            let (first, second) = unit.split_at(unit.len().min(QUAD_SLOTS));
+            [pack(first), pack(second)].into_iter().flatten()
+        });
+        Ok(Self {
+            variables: leaves.variables,
+            blocks,
+            ends,
+            shared: shared.flatten().collect(),
+            usage: units.usage(leaves.variables),
+        })
+    }
+
+    /// The used units.
+    pub(super) fn used(&self) -> &Used {
+        self.usage.of(self.variables.saturating_sub(2))
     }
 
     /// The layer of the leaves, when it has no more than [`LANE_BITS`] variables.
@@ -117,22 +127,13 @@ impl LeafTable {
         cells
     }
 
-    /// Number of quads that are used.
-    pub(super) fn quads(&self) -> usize {
-        self.shared_from() + quads(&self.shared).len()
-    }
-
-    fn shared_from(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
-    }
-
-    /// The parts of `count` quads from `start` on, which are used, each with its number of quads.
+    /// The parts of `count` used units from number `start` on, each with its number of units.
     pub(super) fn parts(
         &self,
         start: usize,
         count: usize,
     ) -> impl Iterator<Item = (Part<'_>, usize)> {
-        let end = self.quads().min(start + count);
+        let end = start + count;
         let mut next = start;
         let mut block = self.ends.partition_point(|&end| end <= start);
         std::iter::from_fn(move || {
@@ -143,12 +144,13 @@ impl LeafTable {
             if let (Some(leaf), Some(&behind)) = (self.blocks.get(block), self.ends.get(block)) {
                 block += 1;
                 next = behind.min(end);
-                let within = from + leaf.quads - behind;
+                let within = from + leaf.units - behind;
                 Some((Part::Block(leaf, within), next - from))
             } else {
                 next = end;
-                let shared = &quads(&self.shared)[from - self.shared_from()..];
-                Some((Part::Quads(&shared[..end - from]), end - from))
+                let start = from - self.ends.last().copied().unwrap_or(0);
+                let pairs = quads(&self.shared).as_chunks().0;
+                Some((Part::Pairs(&pairs[start..start + end - from]), end - from))
             }
         })
     }
@@ -174,9 +176,9 @@ fn pack(cells: &[(EF, EF)]) -> Quad<V> {
 }
 
 impl Leaf {
-    fn new(whole: bool, constant: EF) -> Self {
+    fn new(whole: bool, slots: usize, constant: EF) -> Self {
         Self {
-            quads: 0,
+            units: slots >> UNIT_BITS,
             whole,
             constant,
             coefficients: Vec::new(),
@@ -212,11 +214,12 @@ impl Leaf {
         alpha: EF,
         beta: EF,
     ) -> Result<Self, GkrError> {
-        let whole = site.shape.iter().all(|size| size.is_power_of_two());
+        let slots = slots(&site.shape);
+        let whole = slots == site.shape.iter().product();
         let mut leaf = if whole {
-            Self::new(true, alpha)
+            Self::new(true, slots, alpha)
         } else {
-            let mut leaf = Self::new(false, EF::ONE);
+            let mut leaf = Self::new(false, slots, EF::ONE);
             leaf.coefficients.push(alpha - EF::ONE);
             leaf.columns.push(selector(&site.shape));
             leaf
@@ -228,7 +231,6 @@ impl Leaf {
         }
         if leaf.columns.is_empty() {
             // The same tuple everywhere: kernels want a column.
-            let slots = 1 << shape_variables(&site.shape);
             leaf.subtract(EF::ZERO, Column::Cells(F::zero_vec(slots)));
         }
         Ok(leaf)
@@ -246,10 +248,11 @@ impl Leaf {
         let multiplicities = integers(wire).ok_or(GkrError::Missing { wire })?;
         let numerators = integers_column(multiplicities, F::NEG_ONE, table.rows);
         let inside = alpha - EF::from(table_id(position));
-        let mut leaf = Self::new(false, inside);
+        let slots = slots(&[table.rows]);
+        let mut leaf = Self::new(false, slots, inside);
         leaf.coefficients.push(EF::ZERO);
         leaf.columns.push(numerators);
-        if !table.rows.is_power_of_two() {
+        if slots != table.rows {
             leaf.constant = EF::ONE;
             leaf.coefficients.push(inside - EF::ONE);
             leaf.columns.push(selector(&[table.rows]));

@@ -14,6 +14,7 @@
 //! | `leaves`      | numerators and denominators of the leaves                    |
 //! | `rounds`      | messages of the rounds                                       |
 //! | `tree`        | the layers of sums                                           |
+//! | `used`        | which slots are visited                                      |
 
 mod columns;
 mod equality;
@@ -27,6 +28,7 @@ mod rounds;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod used;
 
 pub use error::GkrError;
 
@@ -91,6 +93,13 @@ pub fn prove(
         .in_scope(|| evaluations::send(plan, witness, &leaves, &point, transcript))
 }
 
+/// Number of slots that the prover keeps and visits, those of the units that hold a real cell.
+pub(crate) fn visited_slots(plan: &Plan) -> usize {
+    let sites = plan.sites.iter().map(|site| used::slots(&site.shape));
+    let tables = plan.tables.iter().map(|table| used::slots(&[table.rows]));
+    sites.chain(tables).fold(0, usize::saturating_add)
+}
+
 /// Proves that the fractions of all lookups and tables cancel; the last point.
 fn prove_sums(
     plan: &Plan,
@@ -137,16 +146,17 @@ fn prove_table(table: &LeafTable, transcript: &mut ProverTranscript) -> Result<V
         walk.descend(|point, lambda, _, rounds| prove_narrow(&layer, point, lambda, rounds))?;
     }
     if is_wide {
-        let mut space = Workspace::new(table.quads());
+        let (usage, mut space) = (&table.usage, Workspace::default());
         while let Some(layer) = tree.wide.pop() {
             walk.descend(|point, lambda, first, rounds| {
-                prove_wide(&layer, point, lambda, first, rounds, &mut space)
+                prove_wide(&layer, point, lambda, first, usage, rounds, &mut space)
             })?;
+            space.descend(layer.into_space());
         }
         drop(layers);
         let _last = info_span!("layer of leaves").entered();
         walk.descend(|point, lambda, first, rounds| {
-            prove_wide(table, point, lambda, first, rounds, &mut space)
+            prove_wide(table, point, lambda, first, usage, rounds, &mut space)
         })?;
     }
     Ok(walk.point)

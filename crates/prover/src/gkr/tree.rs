@@ -13,9 +13,7 @@ use veridical_argument::field::{DEGREE, EF};
 
 use super::lanes::{LANE_BITS, LANES, ONE, P, V, ZERO, add, cells, extract, mul, next_turn, split};
 use super::leaves::LeafTable;
-
-/// Quads that a thread computes at least.
-pub(super) const SHARE: usize = 32;
+use super::used::{Usage, Used};
 
 /// The fractions `n0 / d0` and `n1 / d1` of the slots `2x` and `2x + 1`, as `[n0, d0, n1, d1]`.
 pub(super) type Quad<T> = [T; 4];
@@ -52,20 +50,24 @@ fn above(into: &mut Quad<V>, first: &Quad<V>, second: &Quad<V>, turn: usize) {
     into[3] = d1;
 }
 
-/// [`above`] for a run of quads; a neighbour that is missing is unused.
-pub(super) fn all_above(into: &mut [Quad<V>], quads: &[Quad<V>], turn: usize) {
-    for (into, pair) in into.iter_mut().zip(quads.chunks(2)) {
-        match pair {
-            [first, second] => above(into, first, second, turn),
-            [first] => above(into, first, &UNUSED_VECTORS, turn),
-            _ => {}
-        }
+/// [`above`] for these pairs.
+pub(super) fn all_above<'q>(
+    into: &mut [Quad<V>],
+    pairs: impl Iterator<Item = (&'q Quad<V>, &'q Quad<V>)>,
+    turn: usize,
+) {
+    for (into, (first, second)) in into.iter_mut().zip(pairs) {
+        above(into, first, second, turn);
     }
 }
 
-/// Space for quads, not written before it is used.
-pub(super) fn space(quads: usize) -> Vec<P> {
-    P::zero_vec(4 * DEGREE * quads)
+/// The first quads of a space, which is replaced if it has fewer.
+pub(super) fn resized(space: &mut Vec<P>, quads: usize) -> &mut [Quad<V>] {
+    let elements = 4 * DEGREE * quads;
+    if space.len() < elements {
+        *space = P::zero_vec(elements);
+    }
+    space[..elements].as_chunks_mut().0.as_chunks_mut().0
 }
 
 /// The quads in a space.
@@ -73,69 +75,72 @@ pub(super) fn quads(space: &[P]) -> &[Quad<V>] {
     space.as_chunks().0.as_chunks().0
 }
 
-/// The quads in a space.
-pub(super) fn quads_mut(space: &mut [P]) -> &mut [Quad<V>] {
-    space.as_chunks_mut().0.as_chunks_mut().0
-}
-
-/// Pairs of slots of one layer, `2^variables` of them; those behind `quads` are unused.
+/// Pairs of slots of one layer, `2^variables` of them.
 #[derive(Debug)]
-pub(super) struct Wide {
+pub(super) struct Wide<'u> {
     /// Variables of `x`, more than [`LANE_BITS`].
     pub(super) variables: usize,
     /// Order of the cells.
     pub(super) turn: usize,
+    /// Which quads are used.
+    used: &'u Used,
     /// The used quads.
-    used: Vec<P>,
+    space: Vec<P>,
 }
 
 /// Pairs of slots of a layer with at most [`LANE_BITS`] variables, in order.
 pub(super) type Narrow = Vec<Quad<EF>>;
 
-impl Wide {
+impl<'u> Wide<'u> {
     /// The used quads.
-    pub(super) fn quads(&self) -> &[Quad<V>] {
-        quads(&self.used)
+    fn quads(&self) -> &[Quad<V>] {
+        quads(&self.space)
     }
 
-    /// A layer of `count` used quads that `fill` computes, run by run from a given number on.
+    /// The used pairs of quads in a word.
+    pub(super) fn pairs(&self, word: usize) -> impl Iterator<Item = (&Quad<V>, &Quad<V>)> {
+        let members = &self.quads()[self.used.before(2 * word)..];
+        self.used.pairs(word, members, &UNUSED_VECTORS)
+    }
+
+    /// The space, for other quads.
+    pub(super) fn into_space(self) -> Vec<P> {
+        self.space
+    }
+
+    /// A layer whose quads `fill` computes, word by word.
     fn filled(
         variables: usize,
         turn: usize,
-        count: usize,
+        usage: &'u Usage,
         fill: impl Fn(usize, &mut [Quad<V>]) + Sync,
     ) -> Self {
-        let mut used = space(count);
-        let quads = quads_mut(&mut used);
-        if count <= SHARE {
-            fill(0, quads);
-        } else {
-            let runs = quads.par_chunks_mut(SHARE).enumerate();
-            runs.for_each(|(number, run)| fill(number * SHARE, run));
-        }
+        let used = usage.of(variables);
+        let mut space = Vec::new();
+        let parts = used.cut(resized(&mut space, used.count()), 1);
+        let parts = parts.into_par_iter().enumerate();
+        parts.for_each(|(word, part)| fill(word, part));
         Self {
             variables,
             turn,
             used,
+            space,
         }
     }
 
     /// The layer above.
-    fn reduce(&self) -> Self {
-        let quads = self.quads();
-        let count = quads.len().div_ceil(2);
+    fn reduce(&self, usage: &'u Usage) -> Self {
         let (variables, turn) = (self.variables - 1, next_turn(self.turn));
-        Self::filled(variables, turn, count, |start, run| {
-            all_above(run, &quads[2 * start..], self.turn);
+        Self::filled(variables, turn, usage, |word, into| {
+            all_above(into, self.pairs(word), self.turn);
         })
     }
 
     /// The layer above the leaves.
-    fn above_leaves(leaves: &LeafTable) -> Self {
-        let count = leaves.quads().div_ceil(2);
+    fn above_leaves(leaves: &'u LeafTable) -> Self {
         let turn = next_turn(LeafTable::TURN);
-        Self::filled(leaves.variables - 2, turn, count, |start, run| {
-            leaves.reduce(start, run);
+        Self::filled(leaves.variables - 2, turn, &leaves.usage, |word, into| {
+            leaves.reduce(leaves.used().before(word), into);
         })
     }
 
@@ -158,20 +163,20 @@ pub(super) fn unpack(quad: &Quad<V>, turn: usize) -> Vec<Quad<EF>> {
 
 /// All layers but that of the leaves: the wide ones from the lowest upwards, then the narrow ones.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(super) struct Tree<'u> {
     /// Layers of vectors; the last is the uppermost.
-    pub(super) wide: Vec<Wide>,
+    pub(super) wide: Vec<Wide<'u>>,
     /// Layers of cells; the last has no variable.
     pub(super) narrow: Vec<Narrow>,
 }
 
-impl Tree {
+impl<'u> Tree<'u> {
     /// The layers above leaves of more than [`LANE_BITS`] variables of pairs.
-    pub(super) fn above(leaves: &LeafTable) -> Self {
+    pub(super) fn above(leaves: &'u LeafTable) -> Self {
         let mut tree = Self::default();
         let mut next = Wide::above_leaves(leaves);
         while next.variables > LANE_BITS {
-            let above = next.reduce();
+            let above = next.reduce(&leaves.usage);
             tree.wide.push(next);
             next = above;
         }

@@ -2,6 +2,7 @@
 
 mod naive;
 mod plans;
+mod used;
 
 use p3_field::PrimeCharacteristicRing;
 use rayon::ThreadPoolBuilder;
@@ -11,7 +12,7 @@ use veridical_argument::transcript::ProverTranscript;
 
 use super::{GkrError, prove_sums};
 use naive::{leaves_of, multilinear, prove_naively, verify_sums};
-use plans::{Build, balanced, sized};
+use plans::{Build, balanced, odd_shapes, shaped, sized};
 
 const PROTOCOL: &str = "test/gkr";
 
@@ -57,6 +58,31 @@ fn unused_slots_behind_large_blocks() {
     check(&sized(&[2048], 4));
     check(&sized(&[2048, 1], 4));
     check(&sized(&[1024, 512, 3, 40], 6));
+}
+
+#[test]
+fn padded_axes_in_any_place() {
+    for shape in [
+        vec![5, 3, 17, 9],
+        vec![3, 2, 5, 3, 7],
+        vec![33, 3, 20],
+        vec![9, 1, 65],
+        vec![5, 64, 3],
+        vec![3, 192],
+        vec![2, 6, 28, 28],
+        vec![3, 5, 10, 10],
+        vec![129, 33],
+    ] {
+        check(&shaped(&[shape], 1));
+    }
+}
+
+#[test]
+fn several_blocks_with_padded_axes() {
+    for seed in 0..12 {
+        let shapes = odd_shapes(1 + usize::try_from(seed).unwrap() % 4, 12, seed);
+        check(&shaped(&shapes, seed));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use veridical_argument::multilinear::shape_variables;
 use veridical_argument::plan::{
     Combination, Definition, Fill, Plan, Role, Scaled, Site, Table, TableUse, Wire, WireId,
 };
@@ -132,6 +133,44 @@ pub(super) fn sized(cells: &[usize], bits: u32) -> Build {
     }
     build.table(Table::Range { bits }, count(1 << bits, all));
     build
+}
+
+/// Sites of these shapes in one range table, each of two wires of which one is broadcast along a
+/// random axis.
+pub(super) fn shaped(shapes: &[Vec<usize>], seed: u64) -> Build {
+    let mut build = Build::new(seed + 5);
+    let mut all = Vec::new();
+    for shape in shapes {
+        let wire = build.random(shape, 100);
+        let mut narrow = shape.clone();
+        let axis = build.draw(shape.len());
+        narrow[axis] = 1;
+        let other = build.random(&narrow, 100);
+        let sum = scaled(&[(1, wire), (1, other)], 3, 0);
+        let cells: usize = shape.iter().product();
+        let strides = shape[axis + 1..].iter().product::<usize>();
+        all.extend((0..cells).map(|cell| {
+            let (above, below) = (cell / (strides * shape[axis]), cell % strides);
+            build.integers[wire.0][cell] + build.integers[other.0][above * strides + below] + 3
+        }));
+        build.site(shape, vec![scaled(&[], 1, 0), sum]);
+    }
+    build.table(Table::Range { bits: 8 }, count(256, all));
+    build
+}
+
+/// Shapes of up to five axes, most of them padded, of at most `2^variables` slots.
+pub(super) fn odd_shapes(count: usize, variables: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut build = Build::new(seed);
+    let mut shapes = Vec::new();
+    while shapes.len() < count {
+        let axes = 1 + build.draw(5);
+        let shape: Vec<usize> = (0..axes).map(|_| 1 + build.draw(40)).collect();
+        if shape_variables(&shape) <= variables {
+            shapes.push(shape);
+        }
+    }
+    shapes
 }
 
 /// Every kind of table and of expression, padded and not.
