@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import stat
 from contextlib import suppress
@@ -32,6 +33,8 @@ CACHE_VARIABLE: Final = "VERIDICAL_CACHE"
 
 _TAG: Final = b"veridical.weight-root.v1"
 _SUFFIX: Final = ".root"
+#: Entries, and what a writer that died left of one. The folder may be any, and hold other files.
+_NAME: Final = re.compile(r"[0-9a-f]{64}-[a-z]+\.root(\.[0-9a-f]{16})?")
 _HASH_BYTES: Final = 32
 _ENTRY_BYTES: Final = len(_TAG) + 2 * _HASH_BYTES
 _MAX_ENTRIES: Final = 1024
@@ -72,6 +75,7 @@ class RootCache:
     def get(self, model_digest: bytes, profile: str) -> bytes | None:
         """Return the root, if this user has computed it with this build."""
         try:
+            _require_own_folder(self.secret.parent)
             key = _read_own(self.secret, _HASH_BYTES, forbidden=_READABLE)
             _require_own_folder(self.folder)
             entry = _read_own(self._path(model_digest, profile), _ENTRY_BYTES, forbidden=_FOREIGN)
@@ -98,7 +102,9 @@ class RootCache:
         """Return the files of the cache, the oldest first."""
         found = []
         with suppress(OSError):
-            for path in self.folder.glob(f"*{_SUFFIX}*"):
+            for path in self.folder.iterdir():
+                if _NAME.fullmatch(path.name) is None:
+                    continue
                 with suppress(OSError):
                     found.append((path.lstat().st_mtime_ns, path))
         return [path for _, path in sorted(found)]
@@ -111,9 +117,9 @@ class RootCache:
         return self.folder / f"{model_digest.hex()}-{profile}{_SUFFIX}"
 
     def _key(self) -> bytes:
+        _make_own_folder(self.secret.parent)
         with suppress(FileNotFoundError):
             return _read_own(self.secret, _HASH_BYTES, forbidden=_READABLE)
-        _make_own_folder(self.secret.parent)
         with suppress(FileExistsError):
             _write(self.secret, secrets.token_bytes(_HASH_BYTES), replace=False)
         return _read_own(self.secret, _HASH_BYTES, forbidden=_READABLE)
@@ -139,7 +145,7 @@ def _build() -> Iterator[bytes]:
     yield _core.__version__.encode()
     about = Path(_core.__file__).stat()
     yield about.st_size.to_bytes(8, "little")
-    yield about.st_mtime_ns.to_bytes(16, "little")
+    yield about.st_mtime_ns.to_bytes(16, "little", signed=True)
 
 
 def _read_own(path: Path, size: int, *, forbidden: int) -> bytes:

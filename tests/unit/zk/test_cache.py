@@ -125,6 +125,32 @@ def test_links_pipes_and_folders_in_its_place_are_misses(
     assert cache.get(MODEL, "standard") is None
 
 
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+def test_a_secret_in_a_folder_of_others_is_none(cache: RootCache, kept: Path, mode: int) -> None:
+    assert kept.exists()
+    cache.secret.parent.chmod(mode)  # others may put another file of this user in its place
+    assert cache.get(MODEL, "standard") is None
+    assert not cache.put(MODEL, "standard", ROOT_BYTES)
+
+
+def test_other_files_in_the_folder_stay(
+    cache: RootCache, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [
+        kept.with_name(name)
+        for name in ("data.root", "ca.root.pem", f"{kept.name}.txt", f"x{kept.name}")
+    ]
+    for path in others:
+        path.write_bytes(b"not ours")
+    left = kept.with_name(f"{kept.name}.{'0' * 16}")  # by a writer that died
+    left.write_bytes(b"")
+    assert {*cache.entries()} == {kept, left}
+    monkeypatch.setattr(module, "_MAX_ENTRIES", 1)
+    assert cache.put(bytes(32), "strong", ROOT_BYTES)
+    assert cache.clear() == 1
+    assert sorted(cache.folder.iterdir()) == sorted(others)
+
+
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for folder, secret in (("file/roots", "key"), ("roots", "file/key")):
