@@ -43,10 +43,11 @@ FORBIDDEN_IMPORTS = {
     "compiler": {"cli", "demo", "policy", "receipt", "verifier"},
     "serve": {"cli", "client", "compiler", "demo"},
     "client": {"cli", "compiler", "demo", "serve"},
+    "inference_protocol": {"*"},
 }
 
 # Where packages of extras may be imported; everything else runs on the base install.
-OPTIONAL_SIDE = ("compiler", "cli", "demo", "serve", "client")
+OPTIONAL_SIDE = ("compiler", "cli", "demo", "serve", "client", "inference_protocol")
 
 STDLIB = frozenset(sys.stdlib_module_names)
 
@@ -128,7 +129,7 @@ def test_verifier_side_runs_without_the_optional_packages() -> None:
     modules = sorted(
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in files_ending(".py", under="python/veridical")
-        if part_of(path) not in {"compiler", "demo", "serve", "client"}
+        if part_of(path) not in {"compiler", "demo", "serve", "client", "inference_protocol"}
     )
     code = f"""
 import importlib, sys

@@ -7,6 +7,7 @@ Spec: spec/v1/serve.md, section 8. Needs the extra `client`.
 | `wire`     | questions into requests, responses into answers  |
 | `checking` | what an answer has to pass before anybody sees it |
 | `client`   | `Client` and `AsyncClient`                       |
+| `proxy`    | verified answers for any client of the protocol   |
 """
 
 from __future__ import annotations

@@ -186,6 +186,15 @@ class AsyncClient:
             receipt = _content(await self._send("GET", asking.receipt_path(unchecked)))
         return asking.check(unchecked, receipt)
 
+    async def read(self, path: str) -> tuple[int, bytes]:
+        """Return status and content of a route; nothing of it is verified.
+
+        Raises:
+            GatewayError: there is no answer.
+        """
+        response = await self._send("GET", path)
+        return response.status_code, response.content
+
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - of httpx
         try:
             async with self._http.stream(method, path, **options) as response:

@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from veridical.errors import Error, FieldError, InputError
+from veridical.inference_protocol import DATATYPES, HEADER_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,21 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADER_LENGTH", "GatewayError", "Unchecked", "encode_question", "read_response"]
 
-HEADER_LENGTH: Final = "Inference-Header-Content-Length"
-_DATATYPES: Final = {
-    "BOOL": np.dtype("?"),
-    "UINT8": np.dtype("<u1"),
-    "UINT16": np.dtype("<u2"),
-    "UINT32": np.dtype("<u4"),
-    "UINT64": np.dtype("<u8"),
-    "INT8": np.dtype("<i1"),
-    "INT16": np.dtype("<i2"),
-    "INT32": np.dtype("<i4"),
-    "INT64": np.dtype("<i8"),
-    "FP32": np.dtype("<f4"),
-    "FP64": np.dtype("<f8"),
-}
-_NAME_OF: Final = {dtype: name for name, dtype in _DATATYPES.items()}
+_NAME_OF: Final = {dtype: name for name, dtype in DATATYPES.items()}
 
 
 class GatewayError(Error):
@@ -72,7 +59,7 @@ def encode_question(
         datatype = _NAME_OF.get(array.dtype.newbyteorder("<"))
         if datatype is None:
             raise InputError(f"dtype {array.dtype} cannot be sent", where=f"input {name!r}")
-        blobs.append(array.astype(_DATATYPES[datatype], order="C").tobytes())
+        blobs.append(array.astype(DATATYPES[datatype], order="C").tobytes())
         entries.append(
             {
                 "name": name,
@@ -104,7 +91,7 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes) -> Unche
         outputs: dict[str, NDArray[Any]] = {}
         position = head
         for entry in document["outputs"]:
-            dtype = _DATATYPES[entry["datatype"]]
+            dtype = DATATYPES[entry["datatype"]]
             shape = [int(size) for size in entry["shape"]]
             size = math.prod(shape) * dtype.itemsize
             content = body[position : position + size]

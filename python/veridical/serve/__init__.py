@@ -4,7 +4,6 @@ Spec: spec/v1/serve.md. Needs the extra `serve`.
 
 | Module     | Purpose                                                          |
 |------------|------------------------------------------------------------------|
-| `protocol` | requests into arrays, arrays into responses                      |
 | `options`  | what a caller asks of its receipt                                |
 | `models`   | the models that are served                                       |
 | `accounts` | API keys and their limits                                        |

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from veridical.serve.protocol import ProtocolError
+from veridical.inference_protocol import ProtocolError
 from veridical.serve.storage import ApiKey
 
 if TYPE_CHECKING:

@@ -23,14 +23,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from veridical.errors import InputError, LogError
-from veridical.serve.openapi import document
-from veridical.serve.options import read_options
-from veridical.serve.protocol import (
+from veridical.inference_protocol import (
     HEADER_LENGTH,
     ProtocolError,
     encode_response,
     parse_request,
 )
+from veridical.serve.openapi import document
+from veridical.serve.options import read_options
 from veridical.serve.storage.queue import ENDED
 from veridical.serve.tariff import TIERS
 

@@ -15,13 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from veridical import keys, zk
 from veridical.errors import InputError
+from veridical.inference_protocol import InferRequest, ProtocolError
 from veridical.serve.accounts import Accounts
 from veridical.serve.intents import IntentLog, NoLog, TransparencyLog
 from veridical.serve.lanes import Answer, Lane, Question
 from veridical.serve.metrics import Metrics
 from veridical.serve.models import Model, load_models
 from veridical.serve.proofs import Finisher, Workers
-from veridical.serve.protocol import InferRequest, ProtocolError
 from veridical.serve.storage import ApiKey, Job, Queue, Store
 from veridical.serve.storage.queue import TooManyJobsError
 from veridical.serve.tariff import Tariff

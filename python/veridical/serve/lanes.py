@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import veridical.program
 from veridical.commitment import Commitment, tensors_to_bytes
 from veridical.errors import InputError
+from veridical.inference_protocol import ProtocolError
 from veridical.receipt import Parameters, issue
 from veridical.serve.intents import Closing, Opened
-from veridical.serve.protocol import ProtocolError
 from veridical.serve.storage import Answered
 from veridical.tlog import IntentDraft, parameters_digest
 

@@ -11,14 +11,14 @@ import numpy as np
 
 import veridical.program
 from veridical.errors import InputError
-from veridical.serve.protocol import ProtocolError
+from veridical.inference_protocol import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from veridical.inference_protocol import InferRequest
     from veridical.program import InputSpec, Program
-    from veridical.serve.protocol import InferRequest
 
 __all__ = ["VERSION", "Model", "load_models"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from veridical.commitment import SALT_BYTES
-from veridical.serve.protocol import ProtocolError
+from veridical.inference_protocol import ProtocolError
 from veridical.serve.tariff import TIERS
 
 if TYPE_CHECKING:
