@@ -111,17 +111,26 @@ fn layouts_behind_other_nodes_are_not_public() {
         let is_public = |w: &&Wire| matches!(w.definition, Definition::Public { .. });
         plan.wires.iter().filter(is_public).count()
     };
-    for (is_clamped, expected) in [(false, 3), (true, 1)] {
+    for (is_clamped, is_kept, expected) in [
+        (false, false, 3),
+        (false, true, 3),
+        (true, false, 1),
+        (true, true, 1),
+    ] {
         let mut b = support::Builder::new(1);
         let mut x = b.input(&[2, 3], -5, 5);
         if is_clamped {
             x = b.clamp(x, -9, 9);
+        }
+        // A layout that moves nothing makes no other node a layout.
+        if is_kept {
+            x = b.reshape(x, &[2, 3]);
         }
         let y = b.transpose(x, &[1, 0]);
         let y = b.reshape(y, &[6]);
         b.output(y);
         let plan = Plan::build(&b.build(), 2).unwrap();
         assert_eq!(plan.check(), Ok(()));
-        assert_eq!(publics(&plan), expected, "{is_clamped}");
+        assert_eq!(publics(&plan), expected, "{is_clamped} {is_kept}");
     }
 }

@@ -172,7 +172,9 @@ impl<'a> Builder<'a> {
         if self.tensors.len() != tensor || self.shape(wire) != shape {
             return Err(self.inconsistent("the result has another shape than declared"));
         }
-        let is_layout = tensor < self.graph.inputs.len() || self.layout().is_some();
+        // A layout that moves nothing has its operand's wire, which alone does not say how it came about.
+        let is_layout = tensor < self.graph.inputs.len()
+            || (self.layout().is_some() && self.operands()?.iter().all(|x| x.is_public));
         self.tensors.push((wire, is_layout && self.is_public(wire)));
         if let Some(wire) = self.wires.get_mut(wire.0) {
             wire.tensor.get_or_insert(tensor);
