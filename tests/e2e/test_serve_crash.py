@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLE = ROOT / "vectors" / "program" / "example.vprog"
 KILLS = 50 if FULL_CAMPAIGN else 4
 CLIENTS = 4
+HOST = "127.0.0.1"
 START_SECONDS = 60
 QUESTION = {
     "inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [0.25, -1.5, 0.75]}]
@@ -37,7 +38,7 @@ QUESTION = {
 
 def free_port() -> int:
     with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
         return port
 
@@ -55,7 +56,7 @@ def start(state: Path, port: int) -> subprocess.Popen[bytes]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/v2/health/ready").status_code == 200:
+            if httpx.get(f"http://{HOST}:{port}/v2/health/ready").status_code == 200:
                 return process
         except httpx.HTTPError:
             time.sleep(0.05)
@@ -66,7 +67,7 @@ def start(state: Path, port: int) -> subprocess.Popen[bytes]:
 
 def ask(port: int, answered: list[str], stop: threading.Event) -> None:
     """Ask until the gateway is gone; note what it handed out."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+    with httpx.Client(base_url=f"http://{HOST}:{port}", timeout=10) as client:
         while not stop.is_set():
             try:
                 response = client.post("/v2/models/example/infer", json=QUESTION)

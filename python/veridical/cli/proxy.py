@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from veridical.errors import InputError
 
 __all__ = ["proxy"]
 
+_HOST = "127.0.0.1"
 _KEY_VARIABLE = "VERIDICAL_API_KEY"
 
 
@@ -55,13 +57,14 @@ def proxy(
     programs = {path.name.removesuffix(".vprog"): veridical.load(path) for path in program or []}
     trust = Trust(policy=policies.load(policy), programs=programs)
     client = AsyncClient(url, trust, api_key=os.environ.get(_KEY_VARIABLE))
-    emit(f"proxy     http://127.0.0.1:{port} for {url}")
-    uvicorn.run(
-        make_proxy(client, is_logged=logged),
-        host="127.0.0.1",
-        port=port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-    )
+    emit(f"proxy     http://{_HOST}:{port} for {url}")
+    with suppress(KeyboardInterrupt):  # the usual way to stop it
+        uvicorn.run(
+            make_proxy(client, is_logged=logged),
+            host=_HOST,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+        )
     return ExitCode.ACCEPTED

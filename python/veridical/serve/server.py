@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -36,18 +37,19 @@ def serve(
     try:
         if on_start is not None:
             on_start(gateway)
-        uvicorn.run(
-            make_app(gateway),
-            host=host,
-            port=port,
-            http="httptools",
-            loop="uvloop",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            # A client that stops sending holds a connection, nothing else.
-            timeout_keep_alive=30,
-        )
+        with suppress(KeyboardInterrupt):  # the usual way to stop it
+            uvicorn.run(
+                make_app(gateway),
+                host=host,
+                port=port,
+                http="httptools",
+                loop="uvloop",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+                # A client that stops sending holds a connection, nothing else.
+                timeout_keep_alive=30,
+            )
     finally:
         gateway.close()

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = ROOT / "vectors" / "program" / "example.vprog"
 X = {"x": np.array([[0.25, -1.5, 0.75]], dtype=np.float32)}
-URL = "http://gateway"
+URL = "http://gateway.example"
+NOBODY = "127.0.0.1:9"
 
 
 class Between(httpx.BaseTransport, httpx.AsyncBaseTransport):
@@ -174,7 +175,7 @@ def test_errors_of_the_gateway_have_their_status(gateway: Gateway, http: TestCli
         with pytest.raises(GatewayError) as caught:
             client.infer("none", X)
         assert caught.value.status == 404
-    with Client("http://127.0.0.1:9", trust(gateway), timeout=2) as client:
+    with Client(f"http://{NOBODY}", trust(gateway), timeout=2) as client:
         with pytest.raises(GatewayError) as caught:
             client.infer("example", X)
         assert caught.value.status == 0
