@@ -1,6 +1,6 @@
 //! What a proof is about, and how the transcript takes it in.
 //!
-//! Spec: spec/v1/zk.md, section 5, step 1.
+//! Spec: spec/v1/zk.md, section 5, step 1, and section 12.2.
 
 #![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
 
@@ -62,14 +62,87 @@ impl Statement<'_> {
 
     /// Absorbs the statement: the first thing both sides do with a transcript.
     pub fn absorb(&self, transcript: &mut impl Transcript) {
-        transcript.absorb_bytes("profile", &self.profile.encode());
-        transcript.absorb_bytes("model digest", &self.registration.model_digest);
-        transcript.absorb_bytes("registration", &self.registration.encode());
+        absorb_registration(self.profile, self.registration, transcript);
         transcript.absorb_bytes("batch", &count(self.batch()));
         transcript.absorb_bytes("statements", self.digests.as_flattened());
         transcript.absorb_bytes("inputs", &integers(self.inputs));
         transcript.absorb_bytes("outputs", &integers(self.outputs));
     }
+}
+
+/// What a proof is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// Runs of a program.
+    Runs(Statement<'a>),
+    /// Its weights alone.
+    Weights(&'a Registration),
+}
+
+impl<'a> Subject<'a> {
+    /// The commitment to the weights.
+    pub const fn registration(&self) -> &'a Registration {
+        match self {
+            Self::Runs(statement) => statement.registration,
+            Self::Weights(registration) => registration,
+        }
+    }
+
+    /// Profile of the proof.
+    pub const fn profile(&self) -> Profile {
+        match self {
+            Self::Runs(statement) => statement.profile,
+            Self::Weights(registration) => registration.profile,
+        }
+    }
+
+    /// Number of runs.
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::Runs(statement) => statement.batch(),
+            Self::Weights(_) => 0,
+        }
+    }
+
+    /// Inputs of every run.
+    pub const fn inputs(&self) -> &'a [Tensors] {
+        match self {
+            Self::Runs(statement) => statement.inputs,
+            Self::Weights(_) => &[],
+        }
+    }
+
+    /// Outputs of every run; `None` if the proof is about none.
+    pub const fn outputs(&self) -> Option<&'a [Tensors]> {
+        match self {
+            Self::Runs(statement) => Some(statement.outputs),
+            Self::Weights(_) => None,
+        }
+    }
+
+    /// Absorbs the subject: the first thing both sides do with a transcript.
+    pub fn absorb(&self, transcript: &mut impl Transcript) {
+        match self {
+            Self::Runs(statement) => statement.absorb(transcript),
+            Self::Weights(registration) => {
+                absorb_registration(registration.profile, registration, transcript);
+                transcript.absorb_bytes("weights", WEIGHTS.as_bytes());
+            }
+        }
+    }
+}
+
+/// Says that a proof is about weights alone.
+const WEIGHTS: &str = "veridical-registration/1";
+
+fn absorb_registration(
+    profile: Profile,
+    registration: &Registration,
+    transcript: &mut impl Transcript,
+) {
+    transcript.absorb_bytes("profile", &profile.encode());
+    transcript.absorb_bytes("model digest", &registration.model_digest);
+    transcript.absorb_bytes("registration", &registration.encode());
 }
 
 /// A number in eight bytes, little-endian.

@@ -34,14 +34,15 @@ use crate::graph::{Graph, Op};
 use rows::RowSums;
 use site::{Derived, Site};
 
-/// Checks every node; a constant that is `None` makes the ranges that need it declared ones.
+/// Checks every node; a constant that is `None` makes the ranges that need it declared ones. Returns the row-norm
+/// facts of all tensors.
 ///
 /// # Errors
 /// [`ProgramError::Node`] with the first condition that fails.
 pub(crate) fn check_nodes(
     graph: &Graph,
     constants: &[Option<ConstData>],
-) -> Result<(), ProgramError> {
+) -> Result<Vec<Option<i128>>, ProgramError> {
     let mut facts: Vec<Option<i128>> = vec![None; graph.inputs.len()];
     let mut rows = RowSums::default();
     for (index, node) in graph.nodes.iter().enumerate() {
@@ -55,7 +56,7 @@ pub(crate) fn check_nodes(
             })?;
         facts.push(fact);
     }
-    Ok(())
+    Ok(facts)
 }
 
 fn derive(site: &Site<'_>, rows: &mut RowSums) -> Result<Derived, NodeError> {

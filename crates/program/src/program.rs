@@ -24,6 +24,8 @@ pub struct Program {
     weight_root: Hash,
     digest: Hash,
     aliases: BTreeMap<String, String>,
+    /// By tensor id.
+    row_norms: Vec<Option<i128>>,
 }
 
 impl Program {
@@ -109,7 +111,7 @@ impl Program {
         vkey_root: Option<Hash>,
         aliases: BTreeMap<String, String>,
     ) -> Result<Self, ProgramError> {
-        check_nodes(&graph, &constants)?;
+        let row_norms = check_nodes(&graph, &constants)?;
         let has_weights = graph.consts.iter().any(|c| c.kind == ConstKind::Weight);
         let weight_root = match vkey_root {
             Some(root) if !has_weights && root != merkle::tree(&[]) => {
@@ -131,6 +133,7 @@ impl Program {
             weight_root,
             digest,
             aliases,
+            row_norms,
         })
     }
 
@@ -181,6 +184,12 @@ impl Program {
     /// Salt of the weight leaves; a key has none.
     pub const fn salt(&self) -> Option<&Hash> {
         self.salt.as_ref()
+    }
+
+    /// The row-norm fact of a tensor (section 4.10): `Q` with `|w . y| <= sqrt(Q sum w^2) + sum |w| / 2` for every
+    /// integer row `w` and every row `y` of the tensor.
+    pub fn row_norm(&self, tensor: usize) -> Option<i128> {
+        self.row_norms.get(tensor).copied().flatten()
     }
 
     /// Merkle root of the weights.

@@ -5,7 +5,7 @@
 use veridical_argument::claims::Ledger;
 use veridical_argument::plan::{Plan, WireId};
 use veridical_argument::profile::PROTOCOL;
-use veridical_argument::statement::{Statement, Tensors};
+use veridical_argument::statement::{Statement, Subject, Tensors};
 use veridical_argument::transcript::ProverTranscript;
 use veridical_argument::transcript::cheating::{Edit, Sent};
 use veridical_executor::Trace;
@@ -121,7 +121,7 @@ impl<'a> Cheat<'a> {
             values: used,
             committed,
             weights: self.weights,
-            statement,
+            subject: Subject::Runs(statement),
             outputs: match self.claimed {
                 Claimed::Given(outputs) => outputs,
                 Claimed::Absorbed | Claimed::Wires => statement.outputs,

@@ -48,14 +48,25 @@ pub struct Costs {
 /// # Errors
 /// The program cannot be proven, or not for so many runs.
 pub fn costs(program: &Program, batch: usize, profile: Profile) -> Result<Costs, ProveError> {
-    let plan = Plan::build(program, batch)?;
+    of_plan(&Plan::build(program, batch)?, program, profile)
+}
+
+/// What a registration proof takes.
+///
+/// # Errors
+/// The program has no registration proof: the condition that does not hold.
+pub fn registration_costs(program: &Program, profile: Profile) -> Result<Costs, ProveError> {
+    of_plan(&Plan::registration(program)?, program, profile)
+}
+
+fn of_plan(plan: &Plan, program: &Program, profile: Profile) -> Result<Costs, ProveError> {
     let sizes = plan.costs();
     let too_large = |what| move || ProveError::TooLarge { what };
     let (weights, _) =
         weight_stack(program.graph(), MIN_VARIABLES).ok_or_else(too_large("weights"))?;
-    let (witness, _) = witness_stack(&plan, MIN_VARIABLES).ok_or_else(too_large("witness"))?;
-    let report = Description::of_plan(&plan, program.graph(), profile)?.report(Gap::of(profile))?;
-    let memory = Memory::of(&plan, profile, witness.variables(), weights.variables())?;
+    let (witness, _) = witness_stack(plan, MIN_VARIABLES).ok_or_else(too_large("witness"))?;
+    let report = Description::of_plan(plan, program.graph(), profile)?.report(Gap::of(profile))?;
+    let memory = Memory::of(plan, profile, witness.variables(), weights.variables())?;
     let components = report
         .parts
         .iter()

@@ -64,6 +64,9 @@ pub enum ProveError {
     /// The commitment is to the weights of another program.
     #[error("the weight commitment is of another model than the program")]
     OtherModel,
+    /// There is nothing to register.
+    #[error("a program without weights needs no registration proof")]
+    NoWeights,
     /// The stack has more elements than the commitment scheme takes.
     #[error("the stack of the {what} is larger than the commitment scheme takes")]
     TooLarge {

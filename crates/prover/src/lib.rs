@@ -34,7 +34,7 @@ pub mod values;
 mod weights;
 pub mod zero_check;
 
-pub use costs::{Costs, costs};
+pub use costs::{Costs, costs, registration_costs};
 pub use error::ProveError;
-pub use prove::{Proof, Runs, prove};
+pub use prove::{Proof, Runs, prove, register};
 pub use weights::WeightCommitment;

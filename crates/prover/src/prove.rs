@@ -11,7 +11,7 @@ use veridical_argument::pcs::{Committed, MIN_VARIABLES};
 use veridical_argument::plan::{Definition, Plan, WireId};
 use veridical_argument::profile::{PROTOCOL, Stack as Kind};
 use veridical_argument::stack::{Stack, witness_stack};
-use veridical_argument::statement::{Statement, Tensors};
+use veridical_argument::statement::{Statement, Subject, Tensors};
 use veridical_argument::transcript::{ProverTranscript, Transcript};
 use veridical_executor::{Executor, Trace};
 use veridical_program::Program;
@@ -71,13 +71,13 @@ pub fn prove(
         values: &values,
         committed: &values,
         weights,
-        statement: Statement {
+        subject: Subject::Runs(Statement {
             profile: registration.profile,
             registration,
             digests: runs.digests,
             inputs: runs.inputs,
             outputs: &outputs,
-        },
+        }),
         outputs: &outputs,
     };
     let mut transcript = ProverTranscript::new(PROTOCOL);
@@ -86,6 +86,40 @@ pub fn prove(
         bytes: transcript.finish(),
         outputs,
     })
+}
+
+/// Proves that the weights behind a commitment keep what the loader of the program has checked with them: once for
+/// each program and profile, for whoever holds only the verification key (section 12).
+///
+/// # Errors
+/// The program has no weights, is a verification key, or some condition of section 12 does not hold for it.
+pub fn register(
+    program: &Program,
+    weights: &WeightCommitment,
+    enter: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Vec<u8>, ProveError> {
+    enter("witness");
+    let registration = weights.registration();
+    if registration.model_digest != *program.digest() {
+        return Err(ProveError::OtherModel);
+    }
+    if registration.weight_root.is_none() {
+        return Err(ProveError::NoWeights);
+    }
+    let plan = Plan::registration(program)?;
+    let values = Values::of_weights(&plan, program)?;
+    let job = Job {
+        program,
+        plan: &plan,
+        values: &values,
+        committed: &values,
+        weights,
+        subject: Subject::Weights(registration),
+        outputs: &[],
+    };
+    let mut transcript = ProverTranscript::new(PROTOCOL);
+    job.prove(Ledger::new(), &mut transcript, enter)?;
+    Ok(transcript.finish())
 }
 
 /// The witness of a proof with what it is proven about.
@@ -97,7 +131,7 @@ pub(crate) struct Job<'a> {
     pub(crate) committed: &'a Values<'a>,
     pub(crate) weights: &'a WeightCommitment,
     /// What is absorbed.
-    pub(crate) statement: Statement<'a>,
+    pub(crate) subject: Subject<'a>,
     /// What is claimed of the output wires.
     pub(crate) outputs: &'a [Tensors],
 }
@@ -111,7 +145,7 @@ impl Job<'_> {
         enter: &mut (dyn FnMut(&'static str) + Send),
     ) -> Result<(), ProveError> {
         let Self { plan, values, .. } = *self;
-        self.statement.absorb(transcript);
+        self.subject.absorb(transcript);
 
         enter("witness commitment");
         let (stack, wires) =
@@ -119,7 +153,7 @@ impl Job<'_> {
         let committed =
             info_span!("witness commitment").in_scope(|| self.commit(&stack, &wires))?;
         transcript.send_root(labels::WITNESS_ROOT, &committed.root());
-        let work = usize::from(self.statement.profile.lookup_work);
+        let work = usize::from(self.subject.profile().lookup_work);
         transcript.send_work(labels::LOOKUP_WORK, work);
 
         enter("lookups");
@@ -169,7 +203,7 @@ impl Job<'_> {
             stack.scatter(tensor, integers, &mut elements);
         }
         drop(scatter);
-        let profile = self.statement.profile;
+        let profile = self.subject.profile();
         Ok(Committed::new(profile, Kind::Witness, elements)?)
     }
 

@@ -47,7 +47,7 @@ use veridical_argument::profile::PROTOCOL;
 use veridical_argument::soundness::Description;
 use veridical_argument::soundness::bound::Bits;
 use veridical_argument::soundness::opening::Gap;
-use veridical_argument::statement::Statement;
+use veridical_argument::statement::{Registration, Statement, Subject};
 use veridical_argument::transcript::VerifierTranscript;
 use veridical_program::Program;
 
@@ -92,11 +92,41 @@ pub fn verify_plan(
     proof: &[u8],
 ) -> Result<Verdict, VerifyError> {
     statement::check(request)?;
+    let subject = Subject::Runs(request.statement);
+    argue(plan, request.program, subject, proof)
+}
+
+/// Verifies a registration proof: that the integers behind a root keep everything that the loader of the program
+/// checks with the true weights (section 12). That they are the weights of this model, nothing here shows.
+///
+/// # Errors
+/// The check that failed; [`VerifyError::Plan`] names the condition of a program that has no registration proof. No
+/// bytes make it panic.
+pub fn verify_registration(
+    program: &Program,
+    registration: &Registration,
+    proof: &[u8],
+) -> Result<Verdict, VerifyError> {
+    statement::check_registration(program, registration)?;
+    if registration.weight_root.is_none() {
+        return Err(VerifyError::WeightRoot { registered: false });
+    }
+    let plan = Plan::registration(program)?;
+    argue(&plan, program, Subject::Weights(registration), proof)
+}
+
+/// Sections 5 to 9.
+fn argue(
+    plan: &Plan,
+    program: &Program,
+    subject: Subject<'_>,
+    proof: &[u8],
+) -> Result<Verdict, VerifyError> {
     let mut transcript = VerifierTranscript::new(PROTOCOL, proof);
-    request.statement.absorb(&mut transcript);
-    let (mut session, stacks) = Session::new(plan, request, transcript)?;
-    let profile = request.statement.profile;
-    let description = Description::of_plan(plan, request.program.graph(), profile)?;
+    subject.absorb(&mut transcript);
+    let (mut session, stacks) = Session::new(plan, program, subject, transcript)?;
+    let profile = subject.profile();
+    let description = Description::of_plan(plan, program.graph(), profile)?;
     let soundness = description
         .report(Gap::of(profile))
         .map_err(VerifyError::Variables)?

@@ -167,10 +167,22 @@ fn leaf_values(
                 let table = plan.tables.get(position).ok_or(UNSENT)?;
                 let &(multiplicity, weights) = columns.get(position).ok_or(UNSENT)?;
                 let second = match table.table {
-                    Table::Range { .. } | Table::Zero => EF::ZERO,
+                    Table::Range { .. } | Table::Zero | Table::Below { .. } => EF::ZERO,
+                    Table::Formula { formula, bits } => {
+                        let column = formula.column(bits);
+                        if column.len() != table.rows {
+                            return Err(VerifyError::Inconsistent {
+                                what: "rows of a table",
+                            });
+                        }
+                        let eq = eq_tables
+                            .entry(local.len())
+                            .or_insert_with(|| Coordinates::eq(local));
+                        eq.dot(&column)
+                    }
                     Table::Weight { .. } => weights.ok_or(UNSENT)?,
                     Table::Constant { constant } => {
-                        let elements = session.request.program.constant(constant);
+                        let elements = session.program.constant(constant);
                         let elements = elements
                             .filter(|elements| elements.len() == table.rows)
                             .ok_or(VerifyError::Inconsistent {

@@ -32,7 +32,7 @@ pub fn verify(
 ) -> Result<(), VerifyError> {
     let plan = session.plan;
     if let Some(weights) = &stacks.weights {
-        let root = session.request.statement.registration.weight_root;
+        let root = session.subject.registration().weight_root;
         let root = root.ok_or(VerifyError::WeightRoot { registered: false })?;
         let constant = |wire: WireId| match plan.wire(wire).map(|wire| &wire.definition) {
             Some(Definition::Weight { constant }) => Some(*constant),
@@ -112,7 +112,7 @@ fn open(
     }
     session.counts.openings = session.counts.openings.saturating_add(claims.len());
     pcs::verify(
-        session.request.statement.profile,
+        session.subject.profile(),
         kind,
         stack.variables(),
         root,

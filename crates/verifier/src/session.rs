@@ -11,11 +11,12 @@ use veridical_argument::pcs::{MAX_VARIABLES, MIN_VARIABLES};
 use veridical_argument::plan::{Definition, Factor, Plan, Wire, WireId};
 use veridical_argument::rounds::next_claim;
 use veridical_argument::stack::{Stack, weight_stack, witness_stack};
+use veridical_argument::statement::Subject;
 use veridical_argument::transcript::{Root, Transcript, VerifierTranscript};
-use veridical_program::Graph;
+use veridical_program::{Graph, Program};
 
 use crate::layout::PublicTensors;
-use crate::{Request, VerifyError};
+use crate::VerifyError;
 
 /// Most pairs of one factor of a map, and of all maps together.
 const MAX_PAIRS: usize = 1 << 24;
@@ -57,7 +58,8 @@ pub struct StackOf<T> {
 /// The state of a verification.
 pub struct Session<'a> {
     pub plan: &'a Plan,
-    pub request: &'a Request<'a>,
+    pub program: &'a Program,
+    pub subject: Subject<'a>,
     pub transcript: VerifierTranscript<'a>,
     pub ledger: Ledger,
     pub public: PublicTensors<'a>,
@@ -79,15 +81,15 @@ impl<'a> Session<'a> {
     /// A session whose cost is bounded; nothing of the proof is read.
     pub fn new(
         plan: &'a Plan,
-        request: &'a Request<'a>,
+        program: &'a Program,
+        subject: Subject<'a>,
         transcript: VerifierTranscript<'a>,
     ) -> Result<(Self, Stacks), VerifyError> {
-        let statement = &request.statement;
-        if plan.batch != statement.batch() {
+        if plan.batch != subject.batch() {
             return Err(VerifyError::Inconsistent { what: "batch size" });
         }
         bound_cost(plan)?;
-        let graph = request.program.graph();
+        let graph = program.graph();
         for wire in &plan.wires {
             if !is_weight_of(graph, wire) {
                 return Err(VerifyError::Inconsistent {
@@ -99,7 +101,7 @@ impl<'a> Session<'a> {
         let (stack, tensors) =
             witness_stack(plan, MIN_VARIABLES).ok_or_else(|| too_large("witness", usize::MAX))?;
         let witness = bounded("witness", stack, tensors)?;
-        let weights = if statement.registration.weight_root.is_some() {
+        let weights = if subject.registration().weight_root.is_some() {
             let (stack, tensors) = weight_stack(graph, MIN_VARIABLES)
                 .ok_or_else(|| too_large("weights", usize::MAX))?;
             Some(bounded("weights", stack, tensors)?)
@@ -115,10 +117,11 @@ impl<'a> Session<'a> {
         };
         let session = Self {
             plan,
-            request,
+            program,
+            subject,
             transcript,
             ledger: Ledger::new(),
-            public: PublicTensors::new(graph, statement.inputs),
+            public: PublicTensors::new(graph, subject.inputs()),
             leaves,
             counts,
             public_work: 0,
@@ -129,15 +132,20 @@ impl<'a> Session<'a> {
     /// Step 2, and the proof of work of step 3.
     pub fn receive_witness_root(&mut self) -> Result<Root, VerifyError> {
         let root = self.transcript.receive_root(labels::WITNESS_ROOT)?;
-        let work = usize::from(self.request.statement.profile.lookup_work);
+        let work = usize::from(self.subject.profile().lookup_work);
         self.transcript.receive_work(labels::LOOKUP_WORK, work)?;
         Ok(root)
     }
 
     /// Step 5: the claimed outputs at a random point become claims on their wires.
     pub fn claim_outputs(&mut self) -> Result<(), VerifyError> {
-        let statement = &self.request.statement;
-        let graph = self.request.program.graph();
+        let Some(runs) = self.subject.outputs() else {
+            return match self.plan.outputs.as_slice() {
+                [] => Ok(()),
+                [..] => Err(VerifyError::Inconsistent { what: "outputs" }),
+            };
+        };
+        let graph = self.program.graph();
         // An output that the plan does not name would not be proven.
         let named = self.plan.outputs.iter().map(|published| published.output);
         if !named.eq(0..graph.outputs.len()) {
@@ -145,8 +153,8 @@ impl<'a> Session<'a> {
         }
         for published in &self.plan.outputs {
             let wire = self.wire(published.wire)?;
-            let tensors = statement.outputs.iter();
-            let integers: Vec<i32> = tensors
+            let integers: Vec<i32> = runs
+                .iter()
                 .filter_map(|run| run.get(published.output))
                 .flatten()
                 .copied()

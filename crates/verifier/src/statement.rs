@@ -2,8 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, section 5. Checked before anything of the proof is read.
 
-use veridical_argument::statement::Tensors;
-use veridical_program::{ConstKind, TensorInfo};
+use veridical_argument::statement::{Registration, Tensors};
+use veridical_program::{ConstKind, Program, TensorInfo};
 
 use crate::{Request, VerifyError};
 
@@ -13,24 +13,13 @@ const MAX_BATCH: usize = 1 << 16;
 /// Checks the request: model, profile, numbers and ranges of the integers.
 pub fn check(request: &Request<'_>) -> Result<(), VerifyError> {
     let Request { program, statement } = request;
-    let registration = statement.registration;
     let graph = program.graph();
-    if registration.model_digest != *program.digest() {
-        return Err(VerifyError::ModelDigest);
-    }
-    if registration.profile != statement.profile {
+    check_registration(program, statement.registration)?;
+    if statement.registration.profile != statement.profile {
         return Err(VerifyError::Profile {
-            registered: registration.profile.name,
+            registered: statement.registration.profile.name,
             asked: statement.profile.name,
         });
-    }
-    let has_weights = graph
-        .consts
-        .iter()
-        .any(|info| info.kind == ConstKind::Weight);
-    let registered = registration.weight_root.is_some();
-    if registered != has_weights {
-        return Err(VerifyError::WeightRoot { registered });
     }
     let batch = statement.batch();
     let (inputs, outputs) = (statement.inputs.len(), statement.outputs.len());
@@ -54,6 +43,23 @@ pub fn check(request: &Request<'_>) -> Result<(), VerifyError> {
         for (run, given) in runs.iter().enumerate() {
             check_run(run, what, given, tensors)?;
         }
+    }
+    Ok(())
+}
+
+/// Checks that a commitment is one of the program's weights, as far as shapes say.
+pub fn check_registration(
+    program: &Program,
+    registration: &Registration,
+) -> Result<(), VerifyError> {
+    if registration.model_digest != *program.digest() {
+        return Err(VerifyError::ModelDigest);
+    }
+    let consts = &program.graph().consts;
+    let has_weights = consts.iter().any(|info| info.kind == ConstKind::Weight);
+    let registered = registration.weight_root.is_some();
+    if registered != has_weights {
+        return Err(VerifyError::WeightRoot { registered });
     }
     Ok(())
 }

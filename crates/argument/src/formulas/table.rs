@@ -21,7 +21,11 @@ impl TableUse {
     pub fn weights(&self) -> Option<WireId> {
         match self.table {
             Table::Weight { wire, .. } => Some(wire),
-            Table::Range { .. } | Table::Constant { .. } | Table::Zero => None,
+            Table::Range { .. }
+            | Table::Constant { .. }
+            | Table::Zero
+            | Table::Below { .. }
+            | Table::Formula { .. } => None,
         }
     }
 }
@@ -38,8 +42,10 @@ pub fn compressed(
     let first = iota(table.rows, point);
     let tuple = selector * table_id(position) + beta * first;
     let with_second = match table.table {
-        Table::Range { .. } | Table::Zero => tuple,
-        Table::Constant { .. } | Table::Weight { .. } => tuple + beta.square() * second,
+        Table::Range { .. } | Table::Zero | Table::Below { .. } => tuple,
+        Table::Constant { .. } | Table::Formula { .. } | Table::Weight { .. } => {
+            tuple + beta.square() * second
+        }
     };
     (selector, with_second)
 }

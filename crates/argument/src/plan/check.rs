@@ -167,8 +167,11 @@ impl Plan {
         let columns_of = |id: i64| {
             let position = usize::try_from(id).ok()?.checked_sub(1)?;
             self.tables.get(position).map(|t| match t.table {
-                Table::Range { .. } => 1_usize,
-                Table::Constant { .. } | Table::Zero | Table::Weight { .. } => 2,
+                Table::Range { .. } | Table::Below { .. } => 1_usize,
+                Table::Constant { .. }
+                | Table::Zero
+                | Table::Formula { .. }
+                | Table::Weight { .. } => 2,
             })
         };
         let id = &id.combination;
@@ -222,6 +225,15 @@ impl Plan {
             }
             Table::Zero => rule(table.rows == 1, "the zero table has one row"),
             Table::Constant { .. } => Ok(()),
+            Table::Below { rows } => {
+                let is_fine = rows == table.rows && rows <= 1 << 16;
+                rule(is_fine, "an interval has another number of rows")
+            }
+            Table::Formula { bits, .. } => {
+                let rows = 1_usize.checked_shl(bits).unwrap_or(0);
+                let is_fine = [8, 16].contains(&bits) && rows == table.rows;
+                rule(is_fine, "a formula has another number of rows")
+            }
             Table::Weight { wire, .. } => {
                 let wire = self.wire(wire).ok_or("no such wire")?;
                 rule(wire.shape == [table.rows], "elements have another shape")
@@ -262,7 +274,11 @@ fn check_fill(fill: &Fill, shape: &[usize], plan: &Plan, id: usize) -> Rule {
             same.extend(of.combination.terms.iter().map(|(_, wire)| *wire));
         }
         Fill::Product(a, b) | Fill::Quotient(a, b) | Fill::Remainder(a, b) => same.extend([a, b]),
-        Fill::AtLeast { of, .. } | Fill::Positive(of) => same.push(*of),
+        Fill::AtLeast { of, .. } | Fill::Positive(of) | Fill::Formula { of, .. } => same.push(*of),
+        Fill::Norm { limb } => {
+            same.extend(limb.squares);
+            same.push(limb.magnitude);
+        }
         Fill::First { of, max, mask, .. } => {
             same.extend([of, max]);
             same.extend(mask);

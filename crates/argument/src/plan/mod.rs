@@ -23,6 +23,7 @@ mod build;
 mod check;
 mod costs;
 mod error;
+mod formula;
 mod layout;
 mod pairs;
 mod shape;
@@ -31,10 +32,12 @@ mod wire;
 pub use check::Defect;
 pub use costs::Costs;
 pub use error::PlanError;
+pub use formula::Formula;
 pub use layout::Layout;
 pub use pairs::{Factor, Pairs, Window};
 pub use wire::{
-    Combination, Definition, Fill, Labels, Scaled, View, WideLimb, WidePart, Wire, WireId,
+    Combination, Definition, Fill, Labels, NormLimb, NormPart, Scaled, View, WideLimb, WidePart,
+    Wire, WireId,
 };
 
 /// One lookup per cell of a space: the tuple must be a row of the table that its first entry names.
@@ -74,6 +77,18 @@ pub enum Table {
     },
     /// The single row `(0, 0)`.
     Zero,
+    /// Exactly the integers `0 .. rows - 1`, one column; no power of two.
+    Below {
+        /// Number of rows, at most `2^16`.
+        rows: usize,
+    },
+    /// Rows `(i, f(i - 2^(bits - 1)))`, two columns (section 12.3).
+    Formula {
+        /// `f`.
+        formula: Formula,
+        /// Binary logarithm of the number of rows, 8 or 16.
+        bits: u32,
+    },
     /// Rows `(i, w[i])` of a const of kind `weight` in row-major order, opened in the weight commitment.
     Weight {
         /// Const id.
@@ -123,10 +138,10 @@ pub struct Published {
     pub wire: WireId,
 }
 
-/// Everything that is proven about a batch of runs of a program, in the order of the protocol.
+/// Everything that is proven about a batch of runs of a program, or about its weights, in the order of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Number of runs.
+    /// Number of runs; 0 of a registration.
     pub batch: usize,
     /// Wires; a definition refers to smaller ids only.
     pub wires: Vec<Wire>,

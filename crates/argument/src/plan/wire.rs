@@ -2,7 +2,7 @@
 //!
 //! Spec: spec/v1/zk.md, section 2.
 
-use crate::plan::Role;
+use crate::plan::{Formula, Role};
 use crate::plan::pairs::Factor;
 
 /// Position of a wire in [`crate::plan::Plan::wires`].
@@ -172,6 +172,18 @@ pub enum Fill {
         /// Which row quantity.
         limb: WideLimb,
     },
+    /// A function of an integer of at most 16 bits.
+    Formula {
+        /// Operand.
+        of: WireId,
+        /// Function.
+        formula: Formula,
+    },
+    /// A limb of the bound of a row by its norm (section 12.6).
+    Norm {
+        /// Which row quantity.
+        limb: NormLimb,
+    },
     /// Ranks of top-k: for rank `t` (last axis but one) and position `j` (last axis) 1 if `j` is at or behind the position of rank `t`.
     Ranks {
         /// Operand of shape `[.., n]`.
@@ -214,4 +226,32 @@ pub enum WidePart {
     TargetCarry(usize),
     /// The carry of the sum of slack and gap.
     GapCarry,
+}
+
+/// Limbs of 10 bits of the root of `Q S`, the bound of a row by its norm (section 12.6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NormLimb {
+    /// The limbs of the sum of squares `S`, low first.
+    pub squares: [WireId; 4],
+    /// Limbs of `Q`, low first.
+    pub factor: [i64; 3],
+    /// The sum of magnitudes of the row.
+    pub magnitude: WireId,
+    /// Greatest magnitude of the operand.
+    pub reach: i64,
+    /// Which quantity.
+    pub part: NormPart,
+}
+
+/// Quantities of section 12.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormPart {
+    /// 1 if the bound by the operand's range is the smaller one; root, slack and carries are 0 then.
+    Choice,
+    /// Limb `i` of the root `r`.
+    Root(usize),
+    /// Limb `i` of `r^2 - Q S`.
+    Slack(usize),
+    /// Carry `i`.
+    Carry(usize),
 }

@@ -20,6 +20,8 @@ pub fn summary(plan: &Plan) -> String {
             Table::Range { bits } => format!("R{bits}"),
             Table::Constant { constant } => format!("const {constant}"),
             Table::Zero => "zero".to_owned(),
+            Table::Below { rows } => format!("below {rows}"),
+            Table::Formula { formula, bits } => format!("{formula:?} {bits}"),
             Table::Weight { constant, wire } => format!("weight {constant} w{}", wire.0),
         };
         writeln!(
@@ -115,6 +117,8 @@ fn fill(fill: &Fill) -> String {
         Fill::Quotient(a, b) => format!("w{} / w{}", a.0, b.0),
         Fill::Remainder(a, b) => format!("w{} mod w{}", a.0, b.0),
         Fill::Wide { limb } => format!("{:?}", limb.part),
+        Fill::Norm { limb } => format!("{:?}", limb.part),
+        Fill::Formula { of, formula } => format!("{formula:?} w{}", of.0),
         Fill::Ranks { of } => format!("ranks w{}", of.0),
         Fill::Positive(of) => format!("w{} > 0", of.0),
         Fill::Multiplicity { table } => format!("count of table {}", table + 1),

@@ -15,6 +15,7 @@ use super::error::GkrError;
 use super::lanes::{self, IN_ORDER, LANES, P, V, gather, next_turn};
 use super::tree::{Narrow, Quad, UNUSED, quads, unpack};
 use super::used::{UNIT_BITS, Units, Usage, Used, slots};
+use crate::values::Integers;
 
 /// Most columns of a block: numerators or selector, selector or id of the table, two of a tuple.
 pub(super) const MAX_COLUMNS: usize = 4;
@@ -259,7 +260,15 @@ impl Leaf {
         }
         leaf.subtract(beta, Column::Cells(positions(table.rows)));
         let second = match table.table {
-            Table::Range { .. } | Table::Zero => None,
+            Table::Range { .. } | Table::Zero | Table::Below { .. } => None,
+            Table::Formula { formula, bits } => {
+                let rows = table.rows;
+                let column = formula.column(bits);
+                if column.len() != rows {
+                    return Err(GkrError::Missing { wire });
+                }
+                Some(integers_column(Integers::I32(&column), F::ONE, rows))
+            }
             Table::Constant { constant } => {
                 let rows = table.rows;
                 let data = witness.constant(constant).filter(|data| data.len() == rows);

@@ -14,6 +14,7 @@
 //! | `layout`       | views and maps                                                     |
 //! | `einsum`       | products of tensors                                                |
 //! | `wide`         | the reciprocal root of a row                                       |
+//! | `norm`         | the bound of a row by its norm                                     |
 //! | `multiplicity` | how often each row of a table is looked up                         |
 
 mod arithmetic;
@@ -25,6 +26,7 @@ mod linear;
 mod multiplicity;
 mod need;
 mod nest;
+mod norm;
 mod pointwise;
 #[cfg(test)]
 mod tests;
@@ -109,6 +111,28 @@ impl<'a> Values<'a> {
         trace: &'a Trace,
     ) -> Result<Self, ValuesError> {
         Self::from_source(plan, Source::new(plan, program, trace)?, None)
+    }
+
+    /// The integers of a registration plan, which follow from the weights alone.
+    ///
+    /// # Errors
+    /// [`ValuesError`] if plan and program do not belong together; for [`Plan::registration`] of a program there is
+    /// none.
+    pub fn of_weights(plan: &'a Plan, program: &'a Program) -> Result<Self, ValuesError> {
+        Self::from_source(plan, Source::of_weights(plan, program)?, None)
+    }
+
+    /// As [`Values::of_weights`], for a prover that cheats.
+    ///
+    /// # Errors
+    /// As for [`Values::compute_with`].
+    #[cfg(feature = "cheating")]
+    pub fn of_weights_with(
+        plan: &'a Plan,
+        program: &'a Program,
+        overrides: &mut dyn FnMut(WireId, &mut Vec<i32>),
+    ) -> Result<Self, ValuesError> {
+        Self::from_source(plan, Source::of_weights(plan, program)?, Some(overrides))
     }
 
     /// As [`Values::compute`], for a prover that cheats: `overrides` may change any wire. All that depends on it and
@@ -299,6 +323,11 @@ impl<'a> Values<'a> {
             } => self.first(id, *of, *max, axes, *mask),
             Fill::Ranks { of } => self.ranks(id, *of),
             Fill::Wide { limb } => self.wide(id, limb),
+            // Only a dishonest operand has more than 16 bits.
+            Fill::Formula { of, formula } => {
+                self.unary(id, *of, |x| balanced(formula.of(x).into()))
+            }
+            Fill::Norm { limb } => self.norm(id, limb),
             Fill::Multiplicity { table } => Err(ValuesError::Multiplicity {
                 table: *table,
                 wire: id,
@@ -382,16 +411,32 @@ impl<'a> Source<'a> {
                 trace: trace.batch(),
             });
         }
-        let constants = 0..program.graph().consts.len();
         Ok(Self {
             tensors: (0..trace.len())
                 .filter_map(|tensor| trace.tensor(tensor).ok())
                 .collect(),
-            constants: constants
-                .map(|constant| program.constant(constant))
-                .collect(),
+            constants: constants(program),
         })
     }
+
+    fn of_weights(plan: &Plan, program: &'a Program) -> Result<Self, ValuesError> {
+        if plan.batch != 0 {
+            return Err(ValuesError::Batch {
+                plan: plan.batch,
+                trace: 0,
+            });
+        }
+        Ok(Self {
+            tensors: Vec::new(),
+            constants: constants(program),
+        })
+    }
+}
+
+/// By const id.
+fn constants(program: &Program) -> Vec<Option<&ConstData>> {
+    let ids = 0..program.graph().consts.len();
+    ids.map(|id| program.constant(id)).collect()
 }
 
 /// A weight in its own width, or in 32 bits where something is computed from it.

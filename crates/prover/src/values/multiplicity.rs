@@ -28,12 +28,12 @@ struct Lookups<'v> {
 }
 
 /// The second column of a table.
-#[derive(Clone, Copy)]
 enum Second<'v> {
     /// 0 in every row.
     Zero,
     Constant(&'v ConstData),
     Wire(&'v [i32]),
+    Formula(Vec<i32>),
 }
 
 /// A table with its rows at hand.
@@ -104,6 +104,11 @@ impl Values<'_> {
         let (actual, second) = match entry.table {
             Table::Range { bits } => (1_usize.checked_shl(bits).unwrap_or(0), Second::Zero),
             Table::Zero => (1, Second::Zero),
+            Table::Below { rows } => (rows, Second::Zero),
+            Table::Formula { formula, bits } => {
+                let column = formula.column(bits);
+                (column.len(), Second::Formula(column))
+            }
             Table::Constant { constant } => {
                 let missing = ValuesError::MissingConstant { wire, constant };
                 let data = self
@@ -221,10 +226,11 @@ impl Rows<'_> {
         let Some(count) = counts.get_mut(row) else {
             return;
         };
-        let expected = match self.second {
+        let expected = match &self.second {
             Second::Zero => 0,
             Second::Constant(data) => data.get(row).unwrap_or(0),
             Second::Wire(elements) => elements[row],
+            Second::Formula(column) => column[row],
         };
         let expected = i64::from(expected);
         if expected << second_shift == second

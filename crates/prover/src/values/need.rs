@@ -195,7 +195,10 @@ fn fill_operands(fill: &Fill, mut visit: impl FnMut(WireId)) {
             visit(*a);
             visit(*b);
         }
-        Fill::AtLeast { of, .. } | Fill::Ranks { of } | Fill::Positive(of) => visit(*of),
+        Fill::AtLeast { of, .. }
+        | Fill::Ranks { of }
+        | Fill::Positive(of)
+        | Fill::Formula { of, .. } => visit(*of),
         Fill::Max { of, mask, .. } => {
             visit(*of);
             if let Some(mask) = mask {
@@ -210,6 +213,10 @@ fn fill_operands(fill: &Fill, mut visit: impl FnMut(WireId)) {
             }
         }
         Fill::Wide { limb } => limb.variance.iter().for_each(|&limb| visit(limb)),
+        Fill::Norm { limb } => {
+            visit(limb.magnitude);
+            limb.squares.iter().for_each(|&limb| visit(limb));
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod oracle;
 mod pinned;
 #[path = "../../../executor/tests/support/random.rs"]
 mod random;
+mod registration;
 #[path = "../../../executor/tests/support/mod.rs"]
 mod support;
 

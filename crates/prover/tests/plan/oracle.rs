@@ -137,7 +137,8 @@ impl<'a> Oracle<'a> {
     /// Second column of a row of a table, if it has one.
     fn second(&self, table: usize, row: usize) -> Option<i64> {
         let element = match self.plan.tables[table].table {
-            Table::Range { .. } => return None,
+            Table::Range { .. } | Table::Below { .. } => return None,
+            Table::Formula { formula, bits } => formula.column(bits)[row],
             Table::Zero => 0,
             Table::Constant { constant } | Table::Weight { constant, .. } => {
                 let constant = self.program.constant(constant).unwrap();

@@ -12,11 +12,11 @@ pub(super) fn power_of_two(exponent: u32) -> i128 {
 }
 
 /// `2^exponent` as a coefficient, for exponents below 63.
-pub(super) fn power(exponent: u32) -> i64 {
-    1_i64
-        .checked_shl(exponent)
-        .filter(|&p| p > 0)
-        .unwrap_or(i64::MAX)
+pub(super) const fn power(exponent: u32) -> i64 {
+    match 1_i64.checked_shl(exponent) {
+        Some(p) if p > 0 => p,
+        _ => i64::MAX,
+    }
 }
 
 /// `2^(shift - 1)`, 0 for `shift = 0`.

@@ -15,6 +15,7 @@
 //! | `norm`       | 4.13       | `layernorm`                                           |
 //! | `ranks`      | 4.15       | `argmax`, `topk`                                      |
 //! | `gather`     | 4.16       | `gather`                                              |
+//! | `registration` | 12       | what hidden weights keep                              |
 //!
 //! A verifier builds the plan of whatever program it is asked about: nothing here may panic, and every
 //! condition without which a relation had several solutions is checked, though a loaded program keeps it.
@@ -31,6 +32,7 @@ mod norm;
 mod products;
 mod range;
 mod ranks;
+mod registration;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -61,6 +63,16 @@ impl Plan {
             // A plan that is too large for one width is left to the other.
             (wide, narrow) => wide.or(narrow),
         }
+    }
+}
+
+impl Plan {
+    /// The registration plan: what shows that hidden weights keep the declared ranges (section 12).
+    ///
+    /// # Errors
+    /// [`PlanError`]: the condition without which a range could not be shown.
+    pub fn registration(program: &Program) -> Result<Self, PlanError> {
+        registration::build(program)
     }
 }
 

@@ -29,13 +29,22 @@ impl Builder<'_> {
         width: u32,
         what: &'static str,
     ) -> Result<(), PlanError> {
-        self.require("2^w <= p", power_of_two(width), P)?;
         if width == 0 {
             return self.zero(space, expression, what);
         }
+        self.range_scaled(space, expression.scaled(0), width, what)
+    }
+
+    /// As [`Builder::range`], of a quotient by a power of two and a width of at least 1.
+    pub(super) fn range_scaled(
+        &mut self,
+        space: &[usize],
+        mut rest: Scaled,
+        mut width: u32,
+        what: &'static str,
+    ) -> Result<(), PlanError> {
+        self.require("2^w <= p", power_of_two(width), P)?;
         let limb = self.limb();
-        let mut rest = expression.scaled(0);
-        let mut width = width;
         while width > limb {
             let fill = Fill::Low {
                 of: rest.clone(),

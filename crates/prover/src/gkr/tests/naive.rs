@@ -64,7 +64,8 @@ pub(super) fn leaves_of(build: &Build, alpha: EF, beta: EF) -> Vec<Fraction> {
                 let table = &build.plan.tables[at];
                 for row in 0..table.rows {
                     let second = match table.table {
-                        Table::Range { .. } | Table::Zero => 0,
+                        Table::Range { .. } | Table::Zero | Table::Below { .. } => 0,
+                        Table::Formula { formula, bits } => formula.column(bits)[row],
                         Table::Constant { constant } => match &build.constants[constant] {
                             ConstData::I16(elements) => i32::from(elements[row]),
                             ConstData::I8(_) | ConstData::I32(_) => panic!("another type"),

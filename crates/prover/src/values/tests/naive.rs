@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use veridical_argument::formulas::pairs::for_each;
 use veridical_argument::plan::{
-    Combination, Definition, Factor, Fill, Labels, Plan, Scaled, Table, WideLimb, WidePart, WireId,
+    Combination, Definition, Factor, Fill, Labels, NormLimb, NormPart, Plan, Scaled, Table,
+    WideLimb, WidePart, WireId,
 };
 use veridical_program::ConstData;
 
@@ -173,6 +174,11 @@ impl Naive<'_> {
                 i128::from(cells.iter().find(hit).is_some_and(|at| at == index))
             }),
             Fill::Wide { limb } => each(&|index| self.wide(limb, index)),
+            Fill::Formula { of, formula } => each(&|index| {
+                let v = i32::try_from(self.at(*of, index)).unwrap();
+                formula.of(v).into()
+            }),
+            Fill::Norm { limb } => each(&|index| self.norm(limb, index)),
             Fill::Ranks { of } => {
                 let x = &self.done[of.0];
                 let [.., ranks, n] = shape[..] else {
@@ -374,12 +380,60 @@ impl Naive<'_> {
         }
     }
 
+    /// Section 12.6 as it is written, digit by digit.
+    fn norm(&self, limb: &NormLimb, index: &[usize]) -> i128 {
+        let digit = |x: i128, i: usize| (x >> (10 * i)) & 1023;
+        let squares = limb.squares.iter().enumerate();
+        let s: i128 = squares.map(|(i, &w)| self.at(w, index) << (10 * i)).sum();
+        let factor = limb.factor.iter().enumerate();
+        let q: i128 = factor.map(|(i, &q)| i128::from(q) << (10 * i)).sum();
+        let mut r: i128 = 0;
+        for bit in (0..30).rev() {
+            // The greatest number whose square is below the product, and one more.
+            if (r | 1 << bit).pow(2) < q * s {
+                r |= 1 << bit;
+            }
+        }
+        r += i128::from(r * r < q * s);
+        let magnitude = self.at(limb.magnitude, index);
+        if magnitude * i128::from(limb.reach) < r + (magnitude + 1) / 2 {
+            return i128::from(limb.part == NormPart::Choice);
+        }
+        let slack = r * r - q * s;
+        // What is left of r^2 - Q S - slack above digit i, by digits of the three.
+        let carry = |upto: usize| {
+            let squares: Vec<i128> = limb.squares.iter().map(|&w| self.at(w, index)).collect();
+            let mut carry = 0;
+            for i in 0..=upto {
+                for j in 0..=i.min(2) {
+                    if i - j < 3 {
+                        carry += digit(r, j) * digit(r, i - j);
+                    }
+                    if i - j < 4 {
+                        carry -= i128::from(limb.factor[j]) * squares[i - j];
+                    }
+                }
+                carry -= digit(slack, i);
+                assert_eq!(carry % 1024, 0, "digit {i}");
+                carry /= 1024;
+            }
+            carry
+        };
+        match limb.part {
+            NormPart::Choice => 0,
+            NormPart::Root(i) => digit(r, i),
+            NormPart::Slack(i) => digit(slack, i),
+            NormPart::Carry(i) => carry(i),
+        }
+    }
+
     /// Rows by brute force, tuples as elements of the field.
     fn multiplicities(&self, table: usize) -> Vec<i32> {
         let entry = self.plan.tables[table];
         let second = |row: usize| -> i128 {
             match entry.table {
-                Table::Range { .. } | Table::Zero => 0,
+                Table::Range { .. } | Table::Zero | Table::Below { .. } => 0,
+                Table::Formula { formula, bits } => formula.column(bits)[row].into(),
                 Table::Constant { constant } => self.constants[constant].get(row).unwrap().into(),
                 Table::Weight { constant, wire } => {
                     assert_eq!(

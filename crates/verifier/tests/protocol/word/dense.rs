@@ -235,7 +235,10 @@ impl<I: Integers, G: Forger> Prover<'_, I, G> {
                     let table = &self.plan.tables[position];
                     for row in 0..table.rows {
                         let second = match table.table {
-                            Table::Range { .. } | Table::Zero => EF::ZERO,
+                            Table::Range { .. } | Table::Zero | Table::Below { .. } => EF::ZERO,
+                            Table::Formula { formula, bits } => {
+                                EF::from_i32(formula.column(bits)[row])
+                            }
                             Table::Constant { constant } => {
                                 let elements = self.program.constant(constant);
                                 EF::from_i32(elements.and_then(|e| e.get(row)).expect("a row"))

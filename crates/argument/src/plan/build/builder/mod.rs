@@ -5,7 +5,7 @@ mod wires;
 
 use std::collections::BTreeMap;
 
-use veridical_program::{Graph, Node};
+use veridical_program::{Dtype, Graph, Node};
 
 use crate::plan::error::PlanError;
 use crate::plan::{
@@ -148,6 +148,28 @@ impl<'a> Builder<'a> {
         Layout::of(self.graph, self.node)
     }
 
+    /// Element type of const `constant`.
+    pub(super) fn dtype(&self, constant: usize) -> Result<Dtype, PlanError> {
+        let info = self.graph.consts.get(constant);
+        let info = info.ok_or_else(|| self.inconsistent("a const is missing"))?;
+        Ok(info.dtype)
+    }
+
+    /// Tensor id and declared range of operand `position` of the current node.
+    pub(super) fn declared(&self, position: usize) -> Result<(usize, [i128; 2]), PlanError> {
+        let missing = || self.inconsistent("an operand is missing");
+        let id = *self.current()?.inputs.get(position).ok_or_else(missing)?;
+        let info = self.graph.tensors.get(id).ok_or_else(missing)?;
+        Ok((id, [info.lo.into(), info.hi.into()]))
+    }
+
+    /// Declared range of the current node's result.
+    pub(super) fn declared_result(&self) -> Result<[i128; 2], PlanError> {
+        let info = self.graph.tensors.get(self.result());
+        let info = info.ok_or_else(|| self.inconsistent("no such tensor"))?;
+        Ok([info.lo.into(), info.hi.into()])
+    }
+
     /// Tensor that the current node defines.
     pub(super) fn result(&self) -> usize {
         self.graph.tensor_of_node(self.node)
@@ -249,6 +271,18 @@ impl<'a> Builder<'a> {
     /// Adds the columns of multiplicities and the outputs.
     pub(super) fn finish(mut self) -> Result<Plan, PlanError> {
         self.node = self.graph.nodes.len();
+        let mut outputs = Vec::new();
+        for (output, published) in self.graph.outputs.iter().enumerate() {
+            let found = self.tensors.get(published.tensor).copied();
+            let (wire, _) = found.ok_or_else(|| self.inconsistent("no such output"))?;
+            outputs.push(Published { output, wire });
+        }
+        self.finish_with(outputs)
+    }
+
+    /// Adds the columns of multiplicities.
+    pub(super) fn finish_with(mut self, outputs: Vec<Published>) -> Result<Plan, PlanError> {
+        self.node = self.graph.nodes.len();
         let mut tables = Vec::new();
         for (position, (table, rows)) in std::mem::take(&mut self.tables).into_iter().enumerate() {
             let fill = Fill::Multiplicity { table: position };
@@ -258,12 +292,6 @@ impl<'a> Builder<'a> {
                 rows,
                 multiplicity,
             });
-        }
-        let mut outputs = Vec::new();
-        for (output, published) in self.graph.outputs.iter().enumerate() {
-            let found = self.tensors.get(published.tensor).copied();
-            let (wire, _) = found.ok_or_else(|| self.inconsistent("no such output"))?;
-            outputs.push(Published { output, wire });
         }
         Ok(Plan {
             batch: self.batch,
