@@ -21,7 +21,10 @@ __all__ = [
     "gumbel_sample",
     "proof_costs",
     "prove",
+    "register",
+    "registration_costs",
     "verify_proof",
+    "verify_registration",
     "vrf_prove",
     "vrf_public_key",
     "vrf_verify",
@@ -125,6 +128,18 @@ def prove(
     progress: Callable[[str], None] | None = None,
     timeline: Timeline | None = None,
 ) -> bytes: ...
+def register(
+    program: Program,
+    weights: WeightCommitment,
+    /,
+    *,
+    threads: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> bytes: ...
+def registration_costs(program: Program, /, *, profile: str) -> dict[str, Any]: ...
+def verify_registration(
+    program: Program, profile: str, weight_root: bytes, proof: bytes, /
+) -> int: ...
 def verify_proof(
     program: Program,
     profile: str,

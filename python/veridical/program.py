@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from veridical.zk.cache import RootCache
+    from veridical.zk.registration import RegistrationProof
     from veridical.zk.weights import WeightCommitment
 
 __all__ = ["Encoded", "InputSpec", "OutputSpec", "Program", "Run", "load", "run"]
@@ -85,6 +86,8 @@ class Program:
         self._core = core
         self._executors: dict[tuple[int, str], Executor] = {}
         self._weight_commitments: dict[str, WeightCommitment] = {}
+        #: Checked registration proofs of the weights, by profile; see `RegistrationProof.attach`.
+        self.registrations: dict[str, RegistrationProof] = {}
         #: Where roots of weight commitments are kept between processes; None keeps nothing.
         self.weight_cache: RootCache | None = None
 

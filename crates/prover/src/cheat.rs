@@ -162,3 +162,37 @@ impl<'a> Cheat<'a> {
         Ok(held)
     }
 }
+
+/// A registration of whatever `overrides` leaves of the weights and of what is computed from them. The weights that
+/// are committed to are those of `weights`.
+///
+/// # Errors
+/// Program and plan do not even have the same shapes.
+pub fn register(
+    program: &Program,
+    plan: &Plan,
+    weights: &WeightCommitment,
+    overrides: Override<'_>,
+) -> Result<Forged, ProveError> {
+    let values = Values::of_weights_with(plan, program, overrides)?;
+    let job = Job {
+        program,
+        plan,
+        values: &values,
+        committed: &values,
+        weights,
+        subject: Subject::Weights(weights.registration()),
+        outputs: &[],
+    };
+    let mut transcript = ProverTranscript::new(PROTOCOL);
+    transcript.persist();
+    let stopped = job
+        .prove(Ledger::credulous(), &mut transcript, &mut |_| {})
+        .err();
+    Ok(Forged {
+        outputs: Vec::new(),
+        messages: transcript.sent().to_vec(),
+        bytes: transcript.finish(),
+        stopped,
+    })
+}

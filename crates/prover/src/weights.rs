@@ -47,14 +47,61 @@ impl WeightCommitment {
                 consts,
             ))
         };
-        Ok(Self {
+        Ok(Self::with(program, profile, committed))
+    }
+
+    /// Commits to other integers than the program holds, under its name: what a liar does.
+    ///
+    /// # Errors
+    /// As for [`WeightCommitment::new`].
+    #[cfg(feature = "cheating")]
+    pub fn of_other(
+        program: &Program,
+        profile: Profile,
+        change: &mut dyn FnMut(usize, &mut Vec<i32>),
+    ) -> Result<Self, ProveError> {
+        let too_large = ProveError::TooLarge { what: "weights" };
+        let (stack, consts) = weight_stack(program.graph(), MIN_VARIABLES).ok_or(too_large)?;
+        let mut values = F::zero_vec(1 << stack.variables());
+        for (tensor, &constant) in consts.iter().enumerate() {
+            let data = program
+                .constant(constant)
+                .ok_or(ProveError::MissingConstant { constant })?;
+            let mut integers: Vec<i32> = (0..data.len()).filter_map(|i| data.get(i)).collect();
+            change(constant, &mut integers);
+            stack.scatter(tensor, &integers, &mut values);
+        }
+        let committed = Committed::new(profile, Kind::Weights, values)?;
+        Ok(Self::with(
+            program,
+            profile,
+            Some((committed, stack, consts)),
+        ))
+    }
+
+    /// The same tree under another record.
+    #[cfg(feature = "cheating")]
+    #[must_use]
+    pub fn posing_as(&self, registration: Registration) -> Self {
+        Self {
+            registration,
+            committed: self.committed.clone(),
+        }
+    }
+
+    fn with(
+        program: &Program,
+        profile: Profile,
+        committed: Option<(Committed, Stack, Vec<usize>)>,
+    ) -> Self {
+        Self {
             registration: Registration {
                 model_digest: *program.digest(),
                 profile,
                 weight_root: committed.as_ref().map(|(committed, ..)| committed.root()),
             },
             committed,
-        })
+        }
     }
 
     /// What every proof absorbs, and a verifier holds in place of the weights.

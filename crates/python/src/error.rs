@@ -162,6 +162,7 @@ fn prove(message: String, error: &ProveError) -> PyErr {
         | ProveError::Leaves(_)
         | ProveError::Variables(_)
         | ProveError::OtherModel
+        | ProveError::NoWeights
         | ProveError::Runs { .. }
         | ProveError::TooLarge { .. } => {
             raised::InputError::new_err((message, None::<String>, "proof"))

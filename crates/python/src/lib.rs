@@ -29,7 +29,10 @@ mod _core {
     #[pymodule_export]
     use super::program::Program;
     #[pymodule_export]
-    use super::proof::{WeightCommitment, proof_costs, prove, verify_proof};
+    use super::proof::{
+        WeightCommitment, proof_costs, prove, register, registration_costs, verify_proof,
+        verify_registration,
+    };
     #[pymodule_export]
     use super::seeds::{
         beacon_verify, gumbel_noise, gumbel_sample, vrf_prove, vrf_public_key, vrf_verify,

@@ -11,6 +11,7 @@ use veridical_argument::profile::Profile;
 use veridical_argument::statement::{Registration, Statement, Tensors};
 use veridical_argument::transcript::Root;
 use veridical_program::ConstKind;
+use veridical_prover::ProveError;
 use veridical_verifier::Request;
 
 /// The committed weights of a program.
@@ -66,28 +67,93 @@ pub(crate) fn prove<'py>(
     let program = executor.program();
     let runs = Runs::of_inputs(program, &inputs, &statements)?;
     let threads = executor.engine().threads();
-    let bytes = py.detach(|| {
+    let bytes = staged(py, threads, progress.as_ref(), |enter| {
+        let runs = veridical_prover::Runs {
+            digests: &runs.digests,
+            inputs: &runs.tensors,
+        };
+        let proof = recorded(timeline, || {
+            veridical_prover::prove(executor.engine(), &weights.0, runs, enter)
+        })?;
+        Ok(proof.bytes)
+    })?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// The proof that the committed weights keep what the program declares.
+#[pyfunction]
+#[pyo3(signature = (program, weights, /, *, threads=0, progress=None))]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an argument from Python is owned"
+)]
+pub(crate) fn register<'py>(
+    py: Python<'py>,
+    program: &Program,
+    weights: &WeightCommitment,
+    threads: usize,
+    progress: Option<Py<PyAny>>,
+) -> Result<Bound<'py, PyBytes>, CoreError> {
+    let bytes = staged(py, threads, progress.as_ref(), |enter| {
+        veridical_prover::register(&program.0, &weights.0, enter)
+    })?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Makes a proof on so many threads and tells `progress` each stage.
+fn staged(
+    py: Python<'_>,
+    threads: usize,
+    progress: Option<&Py<PyAny>>,
+    make: impl FnOnce(&mut (dyn FnMut(&'static str) + Send)) -> Result<Vec<u8>, ProveError> + Send,
+) -> Result<Vec<u8>, CoreError> {
+    py.detach(|| {
         let mut raised = None;
         let mut enter = |stage: &'static str| {
-            let Some(callable) = &progress else { return };
+            let Some(callable) = progress else { return };
             let called = Python::attach(|py| callable.call1(py, (stage,)).map(drop));
             raised = raised.take().or(called.err());
         };
-        let proof = in_pool(threads, || {
-            let runs = veridical_prover::Runs {
-                digests: &runs.digests,
-                inputs: &runs.tensors,
-            };
-            recorded(timeline, || {
-                veridical_prover::prove(executor.engine(), &weights.0, runs, &mut enter)
-            })
-        });
+        let proof = in_pool(threads, || make(&mut enter));
         match raised {
             Some(error) => Err(CoreError::Python(error)),
-            None => Ok(proof??.bytes),
+            None => Ok(proof??),
         }
-    })?;
-    Ok(PyBytes::new(py, &bytes))
+    })
+}
+
+/// Checks the proof that the weights behind a root keep what the program declares; whole bits of its soundness.
+#[pyfunction]
+#[pyo3(signature = (program, profile, weight_root, proof, /))]
+pub(crate) fn verify_registration(
+    py: Python<'_>,
+    program: &Program,
+    profile: &str,
+    weight_root: [u8; 32],
+    proof: &[u8],
+) -> Result<u32, CoreError> {
+    let registration = Registration {
+        model_digest: *program.0.digest(),
+        profile: profile_named(profile)?,
+        weight_root: Some(Root(weight_root)),
+    };
+    py.detach(|| {
+        let verdict = veridical_verifier::verify_registration(&program.0, &registration, proof)?;
+        Ok(verdict.soundness.whole())
+    })
+}
+
+/// What a registration proof takes.
+#[pyfunction]
+#[pyo3(signature = (program, /, *, profile))]
+pub(crate) fn registration_costs<'py>(
+    py: Python<'py>,
+    program: &Program,
+    profile: &str,
+) -> Result<Bound<'py, PyDict>, CoreError> {
+    let profile = profile_named(profile)?;
+    let costs = py.detach(|| veridical_prover::registration_costs(&program.0, profile))?;
+    described(py, &costs)
 }
 
 /// Checks a proof; returns the whole bits of its soundness.
@@ -148,6 +214,13 @@ pub(crate) fn proof_costs<'py>(
 ) -> Result<Bound<'py, PyDict>, CoreError> {
     let profile = profile_named(profile)?;
     let costs = py.detach(|| veridical_prover::costs(&program.0, batch, profile))?;
+    described(py, &costs)
+}
+
+fn described<'py>(
+    py: Python<'py>,
+    costs: &veridical_prover::Costs,
+) -> Result<Bound<'py, PyDict>, CoreError> {
     let result = PyDict::new(py);
     result.set_item("witness_cells", costs.witness_cells)?;
     result.set_item("lookup_slots", costs.lookup_slots)?;

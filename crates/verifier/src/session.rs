@@ -15,8 +15,8 @@ use veridical_argument::statement::Subject;
 use veridical_argument::transcript::{Root, Transcript, VerifierTranscript};
 use veridical_program::{Graph, Program};
 
-use crate::layout::PublicTensors;
 use crate::VerifyError;
+use crate::layout::PublicTensors;
 
 /// Most pairs of one factor of a map, and of all maps together.
 const MAX_PAIRS: usize = 1 << 24;

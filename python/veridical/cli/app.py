@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "compile": ("veridical.cli.compile:compile_", "Compile an ONNX model into a program."),
     "run": ("veridical.cli.run:run", "Run a program and issue a receipt."),
     "prove": ("veridical.cli.prove:prove", "Add a succinct proof to a receipt."),
+    "register": ("veridical.cli.register:register", "Prove what hidden weights keep, once."),
     "verify": ("veridical.cli.verify:verify", "Accept a receipt, or say why not."),
     "explain": ("veridical.cli.explain:explain", "List every check of a receipt."),
     "key": ("veridical.cli.key:app", "Make a signing key, or show one."),

@@ -42,6 +42,8 @@ class Options:
         The request id that you chose. It must match.
     now
         The time to judge by, in seconds since 1970; the present if it is not given.
+    registration
+        Registration proofs of the weights, for a verification key; may be repeated.
     cache
         Take the root of the program's weights from an earlier commitment of this user.
     json
@@ -55,6 +57,7 @@ class Options:
     output: Path | None = None
     nonce: str | None = None
     now: int | None = None
+    registration: Annotated[list[Path] | None, Parameter(negative="")] = None
     cache: bool = True
     json: Annotated[bool, Parameter(negative="")] = False
 
@@ -73,6 +76,10 @@ def judge(receipt: Path, options: Options) -> Report:
     program = None if options.program is None else veridical.load(options.program)
     if program is not None and options.cache:
         program.weight_cache = zk.RootCache.default()
+    for path in options.registration or ():
+        if program is None:
+            raise InputError("a registration is of a program", advice="Give --program M.vkey.")
+        zk.RegistrationProof.load(path).attach(program)
     inputs = None if program is None else [entry.name for entry in program.inputs]
     outputs = None if program is None else [entry.name for entry in program.outputs]
     return verifier.explain(

@@ -138,7 +138,7 @@ class SuccinctVerifier:
                 assumption,
                 *_ALWAYS,
             ),
-            soundness_bits=bits,
+            soundness_bits=min(bits, _registered_bits(program, evidence)),
         )
 
     def _own_member(self, evidence: ProofEvidence) -> Member:
@@ -152,11 +152,13 @@ class SuccinctVerifier:
 
     def _weights(self, program: Program, evidence: ProofEvidence) -> str:
         """Compare the weight commitment with the weights, where they are given."""
+        if program.is_vkey and program.registrations:
+            return _registered(program, evidence)
         if program.is_vkey:
             return (
                 f"weights: that commitment {evidence.weight_root.hex()[:16]} is to the weights of "
-                "this model, and that these keep the declared ranges, is the signer's word; give "
-                "the program to check both"
+                "this model, and that these keep the declared ranges, is the signer's word; a "
+                "registration proof shows the ranges, the program both"
             )
         committed = self._opening.guarded(
             "committing to the weights", lambda: known_root(program, profile=evidence.profile)
@@ -170,6 +172,36 @@ class SuccinctVerifier:
         if not committed.is_computed:
             return "weights: committed to earlier by this user with this build, from the program"
         return "weights: committed to again by this verifier, from the program"
+
+
+def _registered(program: Program, evidence: ProofEvidence) -> str:
+    """Compare the commitment with the one whose ranges were proven."""
+    registration = program.registrations.get(evidence.profile)
+    if registration is None:
+        raise UndecidedError(
+            f"the proof is under profile {evidence.profile}, and the registration of its weights "
+            f"under {', '.join(program.registrations)}",
+            where="evidence.profile",
+            check="tier",
+            advice="Give the registration of this profile, or the program.",
+        )
+    if registration.weight_root != evidence.weight_root:
+        raise ProofError(
+            "the proof is about other weights than those registered",
+            where="evidence.weight_root",
+            check="tier",
+        )
+    return (
+        f"weights: those behind {evidence.weight_root.hex()[:16]} keep every declared range, by a "
+        f"registration proof of {registration.soundness_bits} bits; that they are the weights of "
+        "this model is the word of the signer and of who registered them"
+    )
+
+
+def _registered_bits(program: Program, evidence: ProofEvidence) -> int:
+    """Return the bits of the registration that the verdict rests on; the proof's if on none."""
+    registration = program.registrations.get(evidence.profile) if program.is_vkey else None
+    return evidence.soundness_bits if registration is None else registration.soundness_bits
 
 
 def _integers(content: bytes, what: str) -> dict[str, NDArray[np.int32]]:

@@ -13,16 +13,24 @@ from __future__ import annotations
 from veridical.zk.cache import RootCache
 from veridical.zk.evidence import PROOF_TYPE, Member, ProofEvidence
 from veridical.zk.proving import STAGES, Costs, Zk, costs, prove, require_memory
+from veridical.zk.registration import (
+    REGISTRATION_STAGES,
+    RegistrationProof,
+    register,
+    registration_costs,
+)
 from veridical.zk.timeline import Span, Timeline
 from veridical.zk.weights import PROFILES, WeightCommitment, commit
 
 __all__ = [
     "PROFILES",
     "PROOF_TYPE",
+    "REGISTRATION_STAGES",
     "STAGES",
     "Costs",
     "Member",
     "ProofEvidence",
+    "RegistrationProof",
     "RootCache",
     "Span",
     "Timeline",
@@ -31,5 +39,7 @@ __all__ = [
     "commit",
     "costs",
     "prove",
+    "register",
+    "registration_costs",
     "require_memory",
 ]

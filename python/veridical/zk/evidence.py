@@ -14,7 +14,7 @@ from veridical.errors import ProofError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_MEMBERS", "PROOF_TYPE", "Member", "ProofEvidence"]
+__all__ = ["MAX_MEMBERS", "PROOF_TYPE", "FrameReader", "Member", "ProofEvidence"]
 
 PROOF_TYPE: Final = "urn:veridical:evidence:succinct-proof:v1"
 #: Runs that one proof may cover; each costs a verifier its public integers.
@@ -69,7 +69,7 @@ class ProofEvidence:
         Raises:
             ProofError: the bytes are not such evidence.
         """
-        reader = _Reader(untrusted)
+        reader = FrameReader(untrusted)
         if reader.frame(len(_TAG)) != _TAG:
             raise _malformed("it does not begin as a succinct proof of this version")
         profile = reader.frame(_MAX_PROFILE)
@@ -97,7 +97,7 @@ class ProofEvidence:
         )
 
 
-class _Reader:
+class FrameReader:
     """Reads framed fields; every length is checked against what is left before it is used."""
 
     def __init__(self, content: bytes) -> None:

@@ -201,7 +201,16 @@ def require_memory(
     """
     expected = costs(program, batch=batch, profile=profile)
     has_weights = is_committed or profile in program.weight_commitments
-    needed = expected.memory - (expected.weight_memory if has_weights else 0)
+    require_free(expected.memory - (expected.weight_memory if has_weights else 0))
+    return expected
+
+
+def require_free(needed: int) -> None:
+    """Refuse work that needs more bytes of memory than there are.
+
+    Raises:
+        InputError: memory does not suffice, with the figures.
+    """
     available = _available_memory()
     if available is not None and needed > available:
         raise InputError(
@@ -209,7 +218,6 @@ def require_memory(
             "available; nothing was begun",
             advice="Prove fewer runs at once, or use a machine with more memory.",
         )
-    return expected
 
 
 def _available_memory() -> int | None:

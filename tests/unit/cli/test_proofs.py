@@ -153,3 +153,23 @@ def test_the_bar_follows_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
             assert (task.description, task.completed) == (stage, zk.STAGES.index(stage))
             stages._progress.refresh()
     assert "lookups" in console.export_text()
+
+
+def test_register_and_verify_with_a_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*ANSWER, "--tier", "zk"]) == 0
+    capsys.readouterr()
+    register = ["register", PROGRAM, "-o", "m.vreg", "--key", "m.vkey"]
+    assert run([*register, "--json"]) == 0
+    value = data_of(capsys)
+    assert value["registration_bytes"] == (folder / "m.vreg").stat().st_size
+    assert value["soundness_bits"] >= 100
+    assert run(register) == 0
+    assert value["weight_root"] in capsys.readouterr().out
+    verify = ["verify", "r.json", "--input", "x.npz", "--signer", "veridical.pub"]
+    assert run([*verify, "--program", "m.vkey", "--registration", "m.vreg"]) == 0
+    assert "by a registration proof" in capsys.readouterr().out
+    assert run([*verify, "--registration", "m.vreg"]) == ExitCode.USAGE
+    (folder / "m.vreg").write_bytes(b"no registration")
+    refused = run([*verify, "--program", "m.vkey", "--registration", "m.vreg"])
+    assert refused == ExitCode.REJECTED
+    assert run(["register", PROGRAM, "--threads", "-1"]) == ExitCode.USAGE

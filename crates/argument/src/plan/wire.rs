@@ -2,8 +2,8 @@
 //!
 //! Spec: spec/v1/zk.md, section 2.
 
-use crate::plan::{Formula, Role};
 use crate::plan::pairs::Factor;
+use crate::plan::{Formula, Role};
 
 /// Position of a wire in [`crate::plan::Plan::wires`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,6 +13,7 @@ mod loader;
 mod lookup;
 mod maxima;
 mod norm;
+mod registration;
 mod statement;
 #[path = "../../../executor/tests/support/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that build more")]
@@ -57,7 +58,15 @@ macro_rules! suites {
 }
 
 suites!(
-    statement, linear, tables, maxima, attention, norm, lookup, loader
+    statement,
+    linear,
+    tables,
+    maxima,
+    attention,
+    norm,
+    lookup,
+    loader,
+    registration,
 );
 
 /// Number, lie and check of every row of the page.
@@ -91,5 +100,5 @@ fn the_page_lists_every_forgery_with_its_check() {
         .iter()
         .map(|row| row[0].trim_end_matches(char::is_alphabetic));
     let numbers: std::collections::BTreeSet<u32> = numbers.map(|n| n.parse().unwrap()).collect();
-    assert!((1..=60).all(|n| numbers.contains(&n)), "{numbers:?}");
+    assert!((1..=63).all(|n| numbers.contains(&n)), "{numbers:?}");
 }

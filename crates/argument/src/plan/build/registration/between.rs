@@ -44,7 +44,9 @@ pub(super) fn between(
         low = low.plus(1, wire);
         high = high.join(rest);
     }
-    let excess = low.clone().offset(base.saturating_sub(1).saturating_sub(d_low));
+    let excess = low
+        .clone()
+        .offset(base.saturating_sub(1).saturating_sub(d_low));
     let fill = Fill::Floor {
         of: excess.scaled(LOW),
     };

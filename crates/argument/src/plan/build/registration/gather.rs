@@ -21,7 +21,10 @@ pub(super) fn gather(b: &mut Builder<'_>, consts: &mut Consts) -> Result<(), Pla
     let [mut lo, mut hi] = b.declared_result()?;
     if let Some(bits) = narrow_bits(b, constant)? {
         let half = power_of_two(bits.saturating_sub(1));
-        (lo, hi) = (lo.max(half.saturating_neg()), hi.min(half.saturating_sub(1)));
+        (lo, hi) = (
+            lo.max(half.saturating_neg()),
+            hi.min(half.saturating_sub(1)),
+        );
         consts.is_typed(constant);
     }
     let count = hi.saturating_sub(lo).saturating_add(1);

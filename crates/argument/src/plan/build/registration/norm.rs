@@ -41,7 +41,11 @@ pub(super) fn linear(b: &mut Builder<'_>, consts: &mut Consts, q: i128) -> Resul
     let width = most.saturating_sub(least);
 
     let choice = row.witness(b, NormPart::Choice, "choice of a bound")?;
-    b.identity(&space, &[(1, &[choice, choice]), (-1, &[choice])], "choice of a bound")?;
+    b.identity(
+        &space,
+        &[(1, &[choice, choice]), (-1, &[choice])],
+        "choice of a bound",
+    )?;
     let chosen = chosen(b, &row, choice, &sums, width)?;
     let half = half(b, &row, chosen)?;
     let root = root(b, &row, choice)?;
