@@ -5,6 +5,7 @@ mod fills;
 mod layout;
 mod lookups;
 mod naive;
+mod norms;
 mod plans;
 mod products;
 mod programs;
