@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p veridical-prover --bench register -- MODEL.vprog ...`
 #![expect(
+    clippy::disallowed_types,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a report for people; whatever fails ends it"

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use veridical_argument::plan::{Definition, NormPart, Plan, WireId};
+use veridical_argument::plan::{Definition, Fill, NormPart, Plan, Wire, WireId};
 use veridical_argument::profile::Profile;
 use veridical_argument::statement::Registration;
 use veridical_program::{ConstData, ConstKind, Op, Program};
@@ -280,7 +280,7 @@ impl Case {
 
     /// Changes the first wire for a purpose.
     fn witness(&self, what: &str, cell: usize, by: i64) -> &'static str {
-        let is_witness = |wire: &veridical_argument::plan::Wire| {
+        let is_witness = |wire: &Wire| {
             wire.role.what == what && matches!(wire.definition, Definition::Witness { .. })
         };
         let at = self.plan.wires.iter().position(is_witness).unwrap();
@@ -289,9 +289,9 @@ impl Case {
 
     /// Changes a quantity of the norm; everything that is computed from it follows.
     fn norm(&self, wanted: NormPart, by: i64) -> &'static str {
-        let fill = |wire: &veridical_argument::plan::Wire| match &wire.definition {
+        let fill = |wire: &Wire| match &wire.definition {
             Definition::Witness {
-                fill: veridical_argument::plan::Fill::Norm { limb },
+                fill: Fill::Norm { limb },
             } => limb.part == wanted,
             _ => false,
         };
@@ -323,11 +323,13 @@ fn wrapping_row() -> &'static str {
 
 fn unbounded_choice() -> &'static str {
     let case = normed();
-    let limb = |wire: &veridical_argument::plan::Wire| match &wire.definition {
-        Definition::Witness {
-            fill: veridical_argument::plan::Fill::Norm { .. },
-        } => true,
-        _ => false,
+    let limb = |wire: &Wire| {
+        matches!(
+            wire.definition,
+            Definition::Witness {
+                fill: Fill::Norm { .. }
+            }
+        )
     };
     let is_choice = |id: usize| case.plan.wires[id].role.what == "choice of a bound";
     let is_chosen = |id: usize| case.plan.wires[id].role.what == "magnitudes by the interval";

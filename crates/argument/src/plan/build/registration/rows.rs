@@ -12,7 +12,7 @@ use crate::plan::shape::cells;
 use crate::plan::{Fill, Formula, WireId};
 
 /// Largest magnitude of an integer that an element of the field stands for.
-const M: i128 = (P - 1) / 2;
+const M: i128 = (P - 1) >> 1;
 
 /// Sums over the rows of a const.
 pub(super) struct RowSums {
