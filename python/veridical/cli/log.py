@@ -203,7 +203,8 @@ def verify(
     cosigner_key
         The vkey of a cosigner that you trust; may be repeated.
     min_cosigners
-        How many of them must have signed; all of them if it is not given.
+        How many of them must have signed; all of them if it is not given. With --folder, signed
+        the present checkpoint.
     folder
         The log as it is now.
     json
@@ -223,7 +224,7 @@ def verify(
         key = old.verify_log(logs)
         head = tlog.Log.open(folder, key=key).follow(old)
         value = {"extends": old.size}
-    cosigned = head.verify_cosigners(cosigners, at_least=0 if folder else count)
+    cosigned = head.verify_cosigners(cosigners, at_least=count)
     value |= {"log": key.name, "size": head.size, "cosigners": len(cosigned)}
     _show({"verdict": "accepted", **value}, json=json)
     if not cosigned and not json:

@@ -14,6 +14,8 @@ from veridical.tlog.audit import Audit, StreamAudit
 
 __all__ = ["draw"]
 
+#: The year 2200 and all after it: an entry may name a time that no calendar can.
+_LATEST = 7_258_118_400
 #: Streams in one picture; the largest are drawn.
 MAX_STREAMS = 24
 #: Told apart by shape as well as by colour.
@@ -50,6 +52,7 @@ def draw(report: Audit, path: Path) -> None:
             f"{stream.stream}: {stream.void_rate:.1%} of closed intents are void",
             loc="left",
             fontsize=9,
+            parse_math=False,  # a stream may be named like a formula
         )
         axis.set_ylabel("number")
         axis.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8, frameon=False)
@@ -70,4 +73,4 @@ def _points(stream: StreamAudit, kind: str) -> tuple[Any, list[int]]:
 
 
 def _when(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    return datetime.fromtimestamp(min(seconds, _LATEST), UTC)

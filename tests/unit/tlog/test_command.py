@@ -10,8 +10,9 @@ import pytest
 from tests.toy import NONCE, NOW, SIGNER, toy_run
 from tests.unit.tlog.logs import LOG_SIGNER, ORIGIN, draft, grow, private_key, statement
 from veridical.cli.app import run
+from veridical.cli.log_timeline import draw
 from veridical.receipt import Receipt, issue
-from veridical.tlog import Log, log_proofs, sequence_of
+from veridical.tlog import Log, audit, log_proofs, sequence_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,12 +75,23 @@ def test_the_way_of_a_log(tmp_path: Path, keys: tuple[str, str], shell: Shell) -
     shown = shell.json("verify", proof, *trust, "--cosigner-key", cosigner)
     assert (shown["verdict"], shown["cosigners"], shown["index"]) == ("accepted", 1, 2)
     assert shell.json("verify", str(held), *trust, "--folder", folder)["extends"] == 2
+    # The present checkpoint has the log's signature alone.
+    asked = [*trust, "--folder", folder, "--cosigner-key", cosigner]
+    refused = shell.json("verify", str(held), *asked, code=1)
+    assert refused["error"]["check"] == "log.cosignature"
+    assert shell.json("verify", str(held), *asked, "--min-cosigners", "0")["cosigners"] == 0
 
     assert shell.json("fsck", folder)["size"] == 4
     assert shell.json("audit", folder)["streams"][0]["void_rate"] == 0.5
     picture = tmp_path / "audit.png"
     assert "50.0% of closed" in shell("audit", folder, "--timeline", str(picture))
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_hostile_log_is_drawn(tmp_path: Path) -> None:
+    late = draft("$a_$ ^").numbered(0, "", time=2**53 - 1)  # no formula, and no date
+    draw(audit([late.to_bytes()]), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_rejections_exit_with_1(tmp_path: Path, keys: tuple[str, str], shell: Shell) -> None:
