@@ -272,8 +272,11 @@ class _Verification:
         established = {} if shown is None else shown.properties
         logged = next((one for one in self._logged.values() if isinstance(one, Logged)), None)
         assumptions = _NOTHING_ASKED if shown is None else shown.assumptions
-        if logged is not None and not logged.cosignatures:
-            assumptions = (*assumptions, _UNWITNESSED)
+        if logged is not None:
+            # What tiers say of receipts that nothing shows to be logged.
+            kept = (one for one in assumptions if not one.startswith("log: none"))
+            witnessed = () if logged.cosignatures else (_UNWITNESSED,)
+            assumptions = (*kept, _OUTSIDE, *witnessed)
         return Verified(
             statement=self._receipt.statement,
             receipt_id=self._receipt.receipt_id,
@@ -294,6 +297,7 @@ class _Verification:
         )
 
 
+_OUTSIDE: Final = "log: answers that the signer gave outside this log cannot be seen"
 _UNWITNESSED: Final = "log: no cosigner was asked for, so others may be shown another log"
 _NOTHING_ASKED: Final = ("nothing was asked, not even a signature",)
 

@@ -134,6 +134,8 @@ def test_a_logged_receipt_is_accepted(receipt: Receipt) -> None:
     assert verified.logged is not None
     assert (verified.logged.intent, verified.logged.result) == (2, 3)
     assert any("no cosigner" in assumption for assumption in verified.assumptions)
+    assert any("outside this log" in assumption for assumption in verified.assumptions)
+    assert not any("log: none" in assumption for assumption in verified.assumptions)
     (status,) = [check.status.value for check in verified.checks if check.name == "log"]
     assert status == "passed"
 
@@ -150,7 +152,9 @@ def test_proofs_change_neither_id_nor_envelopes(receipt: Receipt, log: Log) -> N
     assert plain.receipt_id == receipt.receipt_id
     assert plain.envelopes == receipt.envelopes
     assert attach(receipt, log) == receipt
-    assert verify(receipt, STRICT, **GIVEN).logged is None
+    unasked = verify(receipt, STRICT, **GIVEN)
+    assert unasked.logged is None
+    assert any("log: none" in assumption for assumption in unasked.assumptions)
 
 
 def test_a_receipt_without_its_proofs_is_refused(receipt: Receipt) -> None:
