@@ -40,6 +40,14 @@ struct Nest {
     lengths: Vec<usize>,
 }
 
+/// A row of the innermost axis of a [`Nest`].
+struct Cursor {
+    /// Along the other axes.
+    positions: Vec<usize>,
+    /// First cell of the row in every operand.
+    starts: Vec<usize>,
+}
+
 /// Evaluates an expression over a space.
 pub(super) fn column(
     plan: &Plan,
@@ -145,34 +153,59 @@ impl Nest {
     /// Fills a part of a column from `slot` on, row by row.
     fn fill(&self, slot: usize, operands: &[Operand<'_>], constant: F, mut into: &mut [F]) {
         let length = self.lengths.last().copied().unwrap_or(1);
-        let (mut row, mut within) = (slot / length, slot % length);
-        let mut starts = vec![0; operands.len()];
+        let (row, mut within) = (slot / length, slot % length);
+        let mut cursor = self.cursor(row, operands);
         while !into.is_empty() {
             let (here, rest) = into.split_at_mut(into.len().min(length - within));
-            if self.find(row, operands, &mut starts) {
-                self.run(within, operands, &starts, constant, here);
+            if self.is_real(&cursor) {
+                self.run(within, operands, &cursor.starts, constant, here);
             }
             into = rest;
-            (row, within) = (row + 1, 0);
+            within = 0;
+            self.advance(operands, &mut cursor);
         }
     }
 
-    /// Finds the first cell of a row in every operand; whether the row is real.
-    fn find(&self, row: usize, operands: &[Operand<'_>], starts: &mut [usize]) -> bool {
+    /// A row by its number.
+    fn cursor(&self, row: usize, operands: &[Operand<'_>]) -> Cursor {
         let mut rest = row;
-        starts.fill(0);
-        let axes = self.sizes.iter().zip(&self.lengths).enumerate().rev();
-        for (axis, (&size, &length)) in axes.skip(1) {
-            let at = rest % length;
-            rest /= length;
-            if at >= size {
-                return false;
-            }
-            for (start, operand) in starts.iter_mut().zip(operands) {
-                *start += at * operand.strides[axis];
-            }
+        let mut positions = self.lengths.clone();
+        positions.pop();
+        for length in positions.iter_mut().rev() {
+            (*length, rest) = (rest % *length, rest / *length);
         }
-        true
+        let starts = operands.iter().map(|operand| {
+            let steps = positions.iter().zip(&operand.strides);
+            steps.map(|(position, stride)| position * stride).sum()
+        });
+        let starts = starts.collect();
+        Cursor { positions, starts }
+    }
+
+    /// Goes on to the next row.
+    fn advance(&self, operands: &[Operand<'_>], cursor: &mut Cursor) {
+        let axes = cursor.positions.iter_mut().zip(&self.lengths).enumerate();
+        for (axis, (position, &length)) in axes.rev() {
+            let is_last = *position + 1 == length;
+            for (start, operand) in cursor.starts.iter_mut().zip(operands) {
+                if is_last {
+                    *start -= *position * operand.strides[axis];
+                } else {
+                    *start += operand.strides[axis];
+                }
+            }
+            if !is_last {
+                *position += 1;
+                return;
+            }
+            *position = 0;
+        }
+    }
+
+    /// Whether a row holds cells.
+    fn is_real(&self, row: &Cursor) -> bool {
+        let axes = row.positions.iter().zip(&self.sizes);
+        axes.fold(true, |real, (position, size)| real & (position < size))
     }
 
     /// Fills a part of a row from `within` on.
@@ -221,6 +254,12 @@ fn accumulate<T: Copy + Into<i32>>(
     let cells = cells.get(first..).unwrap_or(&[]);
     if step != 1 {
         for (slot, cell) in into.iter_mut().zip(cells.iter().step_by(step)) {
+            *slot += element(cell) * coeff;
+        }
+        return;
+    }
+    if into.len() < P::WIDTH {
+        for (slot, cell) in into.iter_mut().zip(cells) {
             *slot += element(cell) * coeff;
         }
         return;
