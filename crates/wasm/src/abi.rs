@@ -15,12 +15,15 @@ pub extern "C" fn veridical_alloc(length: usize) -> *mut u8 {
     Box::into_raw(vec![0_u8; length].into_boxed_slice()).cast()
 }
 
-/// Frees a buffer of [`veridical_alloc`], or an answer with its 4 bytes of length.
+/// Frees a buffer of [`veridical_alloc`], or an answer with its 4 bytes of length; a null pointer is none.
 ///
 /// # Safety
 /// `pointer` came from here with this length, and is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn veridical_free(pointer: *mut u8, length: usize) {
+    if pointer.is_null() {
+        return;
+    }
     // SAFETY: the caller's contract; every buffer that leaves this module is a boxed slice.
     drop(unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(pointer, length)) });
 }
@@ -28,7 +31,7 @@ pub unsafe extern "C" fn veridical_free(pointer: *mut u8, length: usize) {
 /// Verifies. The answer is JSON behind its length in 4 bytes, little-endian; the caller frees it.
 ///
 /// # Safety
-/// Each pointer is one of [`veridical_alloc`] with that length.
+/// Each pointer is one of [`veridical_alloc`] with that length, or its length is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn veridical_verify(
     program: *const u8,
@@ -41,13 +44,51 @@ pub unsafe extern "C" fn veridical_verify(
     // SAFETY: the caller's contract; nothing writes to the buffers while the verifier reads.
     let (program, statement, proof) = unsafe {
         (
-            slice::from_raw_parts(program, program_length),
-            slice::from_raw_parts(statement, statement_length),
-            slice::from_raw_parts(proof, proof_length),
+            bytes(program, program_length),
+            bytes(statement, statement_length),
+            bytes(proof, proof_length),
         )
     };
     let answer = answer(program, statement, proof);
     let length = u32::try_from(answer.len()).unwrap_or(u32::MAX);
     let framed = [&length.to_le_bytes(), answer.as_bytes()].concat();
     Box::into_raw(framed.into_boxed_slice()).cast()
+}
+
+/// The bytes of a buffer; those of an empty one wherever it points, which for a host in C is often nowhere.
+///
+/// # Safety
+/// As for [`veridical_verify`].
+unsafe fn bytes<'a>(pointer: *const u8, length: usize) -> &'a [u8] {
+    if length == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's contract.
+    unsafe { slice::from_raw_parts(pointer, length) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_buffers_are_refused_and_freed() {
+        let empty = veridical_alloc(0);
+        for pointer in [core::ptr::null(), empty.cast_const()] {
+            // SAFETY: the lengths are 0; the answer is read as far as it says.
+            unsafe {
+                let framed = veridical_verify(pointer, 0, pointer, 0, pointer, 0);
+                let length = u32::from_le_bytes(*framed.cast::<[u8; 4]>());
+                let all = usize::try_from(length).unwrap() + 4;
+                let text = core::str::from_utf8(&bytes(framed, all)[4..]).unwrap();
+                assert!(text.starts_with(r#"{"accepted":false,"#), "{text}");
+                veridical_free(framed, all);
+            }
+        }
+        // SAFETY: the one is from above, the other is none.
+        unsafe {
+            veridical_free(empty, 0);
+            veridical_free(core::ptr::null_mut(), 7);
+        }
+    }
 }

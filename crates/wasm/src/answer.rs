@@ -1,7 +1,7 @@
 //! Verdict or refusal as JSON.
 
 use thiserror::Error;
-use veridical_argument::statement::Statement;
+use veridical_argument::statement::{Registration, Statement};
 use veridical_program::{Program, ProgramError};
 use veridical_verifier::{Request, Verdict, VerifyError, verify};
 
@@ -35,9 +35,21 @@ impl Refusal {
 
 /// Verifies a proof of a statement about a program.
 ///
+/// The commitment to the weights is the statement's: nothing here compares it with weights, not even where the
+/// program holds them. Whoever asks has to know the root.
+///
 /// # Errors
 /// What is not as it must be.
 pub fn check(program: &[u8], statement: &[u8], proof: &[u8]) -> Result<Verdict, Refusal> {
+    let (verdict, _) = checked(program, statement, proof)?;
+    Ok(verdict)
+}
+
+fn checked(
+    program: &[u8],
+    statement: &[u8],
+    proof: &[u8],
+) -> Result<(Verdict, Registration), Refusal> {
     let program = Program::from_bytes(program)?;
     let given = StatementBytes::read(&program, statement)?;
     let statement = Statement {
@@ -51,16 +63,23 @@ pub fn check(program: &[u8], statement: &[u8], proof: &[u8]) -> Result<Verdict, 
         program: &program,
         statement,
     };
-    Ok(verify(&request, proof)?)
+    Ok((verify(&request, proof)?, given.registration))
 }
 
-/// [`check`] in JSON: `{"accepted":true,"bits":"100.71","runs":1}`, or
+/// [`check`] in JSON: `{"accepted":true,"bits":"100.71","model":"0a..","runs":1,"weight_root":"0b.."}`, or
 /// `{"accepted":false,"check":"LookupSum","reason":"..."}`.
+///
+/// Model digest and root say what was accepted, for a host to compare; the root is empty without weights.
 pub fn answer(program: &[u8], statement: &[u8], proof: &[u8]) -> String {
-    match check(program, statement, proof) {
-        Ok(verdict) => format!(
-            r#"{{"accepted":true,"bits":"{}","runs":{}}}"#,
-            verdict.soundness, verdict.counts.batch
+    match checked(program, statement, proof) {
+        Ok((verdict, registration)) => format!(
+            r#"{{"accepted":true,"bits":"{}","model":"{}","runs":{},"weight_root":"{}"}}"#,
+            verdict.soundness,
+            hex(&registration.model_digest),
+            verdict.counts.batch,
+            registration
+                .weight_root
+                .map_or_else(String::new, |root| hex(&root.0)),
         ),
         Err(refusal) => format!(
             r#"{{"accepted":false,"check":"{}","reason":"{}"}}"#,
@@ -68,6 +87,14 @@ pub fn answer(program: &[u8], statement: &[u8], proof: &[u8]) -> String {
             escaped(&refusal.to_string())
         ),
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    let digits = bytes
+        .iter()
+        .map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    digits.flatten().collect()
 }
 
 /// The inside of a JSON string.

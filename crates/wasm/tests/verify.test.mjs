@@ -46,6 +46,10 @@ test("an honest proof is accepted", () => {
     const answer = verify(program, statement, proof);
     assert.equal(answer.accepted, true, JSON.stringify(answer));
     assert.ok(Number(answer.bits) >= 100);
+    // What was accepted: the root follows the profile's name and a 1.
+    const root = statement.subarray(2 + statement[0], 34 + statement[0]);
+    assert.equal(answer.weight_root, Buffer.from(root).toString("hex"));
+    assert.match(answer.model, /^[0-9a-f]{64}$/);
     return answer.milliseconds;
   }).sort((a, b) => a - b);
   console.log(`module ${code.length} bytes, proof ${proof.length} bytes, median ${times[10].toFixed(1)} ms`);
