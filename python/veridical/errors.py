@@ -27,7 +27,7 @@
     │   │   ├── ProofError                a proof does not show what the statement says
     │   │   ├── ReexecutionError          running the program again gives something else
     │   │   └── SeedError                 the seed is not the one that key and question give
-    │   ├── LogError                    a transparency log, or what it is said to show, does not hold
+    │   ├── LogError                    a transparency log, or what it shows, does not hold
     │   │   ├── CheckpointError           a checkpoint is not signed by who should have signed it
     │   │   ├── InclusionError            an entry is not in the tree
     │   │   └── ConsistencyError          a log was forked, or rolled back
@@ -299,7 +299,7 @@ class ConsistencyError(LogError):
 class SeedError(EvidenceError):
     """The seed is not the one output of the stated key for this question."""
 
-    default_advice = "Do not rely on this answer; keep the receipt, it shows a seed that was chosen."
+    default_advice = "Do not rely on this answer; keep the receipt: it shows a chosen seed."
 
 
 class PolicyError(VerificationError):

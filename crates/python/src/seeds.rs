@@ -49,16 +49,16 @@ pub(crate) fn vrf_verify<'py>(
 
 /// The randomness of a round whose signature verifies.
 #[pyfunction]
-#[pyo3(signature = (key, round, signature, /))]
+#[pyo3(signature = (key, number, signature, /))]
 pub(crate) fn beacon_verify<'py>(
     py: Python<'py>,
     key: &[u8],
-    round: u64,
+    number: u64,
     signature: &[u8],
 ) -> Result<Bound<'py, PyBytes>, CoreError> {
     let key: [u8; KEY_BYTES] = fixed("a beacon's key", key)?;
     let signature: [u8; SIGNATURE_BYTES] = fixed("a round's signature", signature)?;
-    let randomness = py.detach(|| ChainKey::from_bytes(&key)?.verify(round, &signature))?;
+    let randomness = py.detach(|| ChainKey::from_bytes(&key)?.verify(number, &signature))?;
     Ok(PyBytes::new(py, &randomness))
 }
 

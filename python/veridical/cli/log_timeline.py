@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from veridical.errors import InputError
 from veridical.tlog.audit import Audit, StreamAudit
 
@@ -35,6 +32,9 @@ def draw(report: Audit, path: Path) -> None:
     streams = sorted(report.streams.values(), key=lambda one: -len(one.intents))[:MAX_STREAMS]
     if not streams:
         raise InputError("the log has no intent to draw", where=str(path))
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 1.2 + 1.6 * len(streams)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(streams), 1, sharex=True, squeeze=False)[:, 0]

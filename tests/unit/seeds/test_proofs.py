@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_a_proven_draw_is_accepted_and_a_changed_one_is_not() -> None:
     )
     run = scene.sampled()
     proven = upgrade(scene.receipt, run, signer=scene.provider, evidence=Zk(), issued_at=NOW)
-    given = {"now": NOW, "input": QUESTION, "program": scene.program}
+    given: dict[str, Any] = {"now": NOW, "input": QUESTION, "program": scene.program}
     verified = verify(Receipt.from_bytes(proven.to_bytes()), policy, output=run.outputs, **given)
     assert verified.tier == "zk"
 
