@@ -204,8 +204,8 @@ impl Nest {
 
     /// Whether a row holds cells.
     fn is_real(&self, row: &Cursor) -> bool {
-        let axes = row.positions.iter().zip(&self.sizes);
-        axes.fold(true, |real, (position, size)| real & (position < size))
+        let mut axes = row.positions.iter().zip(&self.sizes);
+        axes.all(|(position, size)| position < size)
     }
 
     /// Fills a part of a row from `within` on.
