@@ -11,6 +11,7 @@ from veridical.cli.console import emit, emit_json, terminal
 from veridical.cli.exit_codes import ExitCode
 from veridical.cli.progress import Stages
 from veridical.cli.samples import load_samples
+from veridical.cli.targets import require_distinct
 from veridical.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ def compile_(  # noqa: PLR0913 - the options of one command
     """
     from veridical.compiler import compile_model, show
 
+    target = out or model.with_suffix(".vprog")
+    key, report_file = target.with_suffix(".vkey"), target.with_suffix(".report.json")
+    require_distinct(model, calibration, target, key, report_file, picture)
+
     compiled = compile_model(
         model,
         calibration=load_samples(calibration),
@@ -83,10 +88,9 @@ def compile_(  # noqa: PLR0913 - the options of one command
         closed=closed,
     )
     program, report = compiled.program, compiled.report
-    target = out or model.with_suffix(".vprog")
     program.save(target)
-    program.save(target.with_suffix(".vkey"), vkey=True)
-    report.save(target.with_suffix(".report.json"))
+    program.save(key, vkey=True)
+    report.save(report_file)
     if picture is not None:
         show.draw(report, picture)
     root = _root(program, security, keep=cache) if commit else None

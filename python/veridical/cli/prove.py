@@ -14,6 +14,7 @@ from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
 from veridical.cli.progress import Stages, print_spans
 from veridical.cli.samples import load_samples, named
+from veridical.cli.targets import require_distinct
 from veridical.errors import InputError
 from veridical.keys import PrivateKey
 from veridical.receipt import Receipt
@@ -77,6 +78,7 @@ def prove(  # noqa: PLR0913 - the options of one command
             raise InputError(f"{len(files)} of {name} for {len(receipt)} of --receipt")
     if threads < 0:
         raise InputError(f"--threads {threads}", advice="Give 1 or more, or 0 for all cores.")
+    require_distinct(program, key, profile_output, *dict.fromkeys(input), *targets)
     signer = PrivateKey.load(key)
     loaded = veridical.load(program)
     loaded.weight_cache = zk.RootCache.default() if cache else None

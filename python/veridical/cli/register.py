@@ -12,6 +12,7 @@ from veridical import zk
 from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
 from veridical.cli.progress import Stages
+from veridical.cli.targets import require_distinct
 from veridical.errors import InputError
 
 __all__ = ["register"]
@@ -49,6 +50,7 @@ def register(
     if threads < 0:
         raise InputError(f"--threads {threads}", advice="Give 1 or more, or 0 for all cores.")
     target = program.with_suffix(".vreg") if output is None else output
+    require_distinct(program, target, key)
     loaded = veridical.load(program)
     with Stages(zk.REGISTRATION_STAGES) as stages:
         registration = zk.register(loaded, profile=security, threads=threads, progress=stages)

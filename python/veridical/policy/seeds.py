@@ -124,9 +124,9 @@ class RequireSeed(Rule):
         own = self.input_commitment
         if received.is_salted if own is None else str(received) != own:
             return _rejected("the commitment to the input is neither plain nor stated as one's own")
-        if self.logged is None or seed.round is None:
+        if self.logged is None:
             return RuleResult(Result.ACCEPTED, "require_seed", seed.detail)
-        if seed.beacon is None or seed.beacon.chain != self.beacon.chain:
+        if seed.round is None or seed.beacon is None or seed.beacon.chain != self.beacon.chain:
             return _rejected(f"the round is not of beacon {self.beacon.name!r}")
         shown = facts.logged(self.logged.trust)
         if isinstance(shown, VerificationError):

@@ -138,7 +138,7 @@ class SuccinctVerifier:
                 assumption,
                 *_ALWAYS,
             ),
-            soundness_bits=min(bits, _registered_bits(program, evidence)),
+            soundness_bits=_total_bits(program, evidence, bits),
         )
 
     def _own_member(self, evidence: ProofEvidence) -> Member:
@@ -198,10 +198,13 @@ def _registered(program: Program, evidence: ProofEvidence) -> str:
     )
 
 
-def _registered_bits(program: Program, evidence: ProofEvidence) -> int:
-    """Return the bits of the registration that the verdict rests on; the proof's if on none."""
+def _total_bits(program: Program, evidence: ProofEvidence, bits: int) -> int:
+    """Return whole bits of the union bound over every proof that the verdict rests on."""
     registration = program.registrations.get(evidence.profile) if program.is_vkey else None
-    return evidence.soundness_bits if registration is None else registration.soundness_bits
+    if registration is None:
+        return bits
+    # Either may be false, so their errors add up to at most twice the larger one.
+    return min(bits, registration.soundness_bits) - 1
 
 
 def _integers(content: bytes, what: str) -> dict[str, NDArray[np.int32]]:

@@ -173,3 +173,22 @@ def test_register_and_verify_with_a_key(folder: Path, capsys: pytest.CaptureFixt
     refused = run([*verify, "--program", "m.vkey", "--registration", "m.vreg"])
     assert refused == ExitCode.REJECTED
     assert run(["register", PROGRAM, "--threads", "-1"]) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["register", PROGRAM, "-o", PROGRAM],
+        ["register", PROGRAM, "-o", "m.vreg", "--key", "m.vreg"],
+        ["prove", PROGRAM, *(2 * ["--receipt", "r.json", "--input", "x.npz", "-o", "a.json"])],
+        ["prove", PROGRAM, "--receipt", "r.json", "--input", "x.npz", "-o", PROGRAM],
+        ["compile", "m.onnx", "--calibration", "x.npz", "-o", "m.vkey"],
+    ],
+)
+def test_nothing_is_written_over_something_else(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    before = (folder / PROGRAM).read_bytes()
+    assert run(command) == 2
+    assert "one file for two things" in capsys.readouterr().err
+    assert (folder / PROGRAM).read_bytes() == before
