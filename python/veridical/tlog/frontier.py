@@ -55,7 +55,7 @@ class Frontier:
     def append(self, entries: Iterable[bytes]) -> dict[str, bytes]:
         """Append entries and return the new files by path."""
         files: dict[str, bytes] = {}
-        widths = [len(tile) for tile in self._tiles]
+        before = [self._edge(level) for level in range(len(self._tiles))]
         for entry in entries:
             self._bundle += encode_bundle([entry])
             self._tiles[0] += leaf_hash(entry)
@@ -69,10 +69,14 @@ class Frontier:
             files[bundle_path(number, width)] = bytes(self._bundle)
         for level, tile in enumerate(self._tiles):
             # A level that no tile below was carried into has the file that it had.
-            if tile and (level >= len(widths) or len(tile) != widths[level]):
-                number = self.size >> 8 * (level + 1)
-                files[tile_path(level, number, len(tile) // HASH_BYTES)] = bytes(tile)
+            if tile and (level >= len(before) or self._edge(level) != before[level]):
+                number, width = self._edge(level)
+                files[tile_path(level, number, width)] = bytes(tile)
         return files
+
+    def _edge(self, level: int) -> tuple[int, int]:
+        """Number and width of the partial tile of a level."""
+        return self.size >> 8 * (level + 1), len(self._tiles[level]) // HASH_BYTES
 
     def _carry(self, files: dict[str, bytes]) -> None:
         level = 0
