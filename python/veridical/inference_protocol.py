@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -231,12 +232,26 @@ def _from_json(
 ) -> NDArray[Any]:
     if not isinstance(data, list):
         raise bad(f"input {name!r}: data is not a list")
+    # Flat, and numbers only, before an array is made: one long string among many short ones
+    # would make each of them as long.
+    flat: list[Any] = data
+    for _ in range(_MAX_DIMENSIONS):
+        kinds = set(map(type, flat))
+        if kinds != {list}:
+            break
+        if sum(map(len, flat)) > count:
+            raise bad(f"input {name!r}: more elements than the {count} of its shape")
+        if len(set(map(len, flat))) != 1:
+            raise bad(f"input {name!r}: data is ragged or out of range")
+        flat = list(chain.from_iterable(flat))
+    if len(flat) != count:
+        raise bad(f"input {name!r}: {len(flat)} elements; its shape takes {count}")
+    if not (kinds <= {int, float} or kinds == {bool}):
+        raise bad(f"input {name!r}: data is ragged, or holds what is no number")
     try:
-        array = np.asarray(data)
+        array = np.asarray(flat)
     except (ValueError, OverflowError) as error:
         raise bad(f"input {name!r}: data is ragged or out of range") from error
-    if array.size != count:
-        raise bad(f"input {name!r}: {array.size} elements; its shape takes {count}")
     if array.dtype.kind not in _TAKES[dtype.kind]:
         raise bad(f"input {name!r}: data does not fit the datatype")
     if dtype.kind in "ui":
