@@ -7,6 +7,9 @@ LOCKS := requirements/bootstrap.txt requirements/dev.txt requirements/carriers.t
 # What the acceptance list asks for; the rest of the tests are `make test`.
 ACCEPTANCE := tests/accept tests/soundness tests/differential tests/e2e \
 	tests/unit/receipt tests/unit/policy tests/unit/test_commitment.py
+ACCEPTANCE_ZK := tests/accept/test_proving.py tests/accept/test_memory.py tests/accept/test_proof_mutations.py \
+	tests/accept/test_campaigns.py tests/soundness/test_proof_tier.py tests/soundness/test_registration.py \
+	tests/differential/test_proofs.py tests/unit/zk
 COMPILE_LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--universal --python-version 3.11
 
@@ -29,9 +32,12 @@ test: lint format types stub lint-rust test-python test-rust ## lint, types, Pyt
 ## —— more ——
 
 .PHONY: accept
-accept: build ## the whole acceptance list, full counts, as a table; fuzzes for VERIDICAL_FUZZ_SECONDS, 600 by default
-	scripts/fuzz.sh all $${VERIDICAL_FUZZ_SECONDS:-600}
-	VERIDICAL_CAMPAIGN=full pytest --timeout 3600 $(ACCEPTANCE)
+accept: build ## the whole acceptance list, full counts, as a table; hours
+	VERIDICAL_CAMPAIGN=full pytest --timeout 7200 $(ACCEPTANCE)
+
+.PHONY: accept-zk
+accept-zk: build ## the part of it about succinct proofs; wants a machine that does nothing else
+	VERIDICAL_CAMPAIGN=full pytest --timeout 7200 $(ACCEPTANCE_ZK)
 
 .PHONY: bench
 bench: build ## latency, size and memory against ONNX Runtime, measured in the same run

@@ -57,7 +57,7 @@ def lines_of(reports: Iterable[TestReport | CollectReport]) -> list[Line]:
                     item=item,
                     required=required,
                     measured=measured,
-                    outcome=report.outcome,
+                    outcome="missed" if hasattr(report, "wasxfail") else report.outcome,
                     seconds=seconds_of(report),
                 )
             )

@@ -52,7 +52,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         return
     reports = [
         report
-        for outcome in ("passed", "failed", "error", "skipped")
+        for outcome in ("passed", "failed", "error", "skipped", "xfailed")
         for report in terminalreporter.stats.get(outcome, [])
     ]
     lines = acceptance.lines_of(reports)

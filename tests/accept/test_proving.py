@@ -42,6 +42,13 @@ MILLI: Final = 1e-3
 NO_BAR: Final = Bar(prove=float("inf"), verify=float("inf"), proof=float("inf"))
 WITH_MEMORY: Final = sorted(name for name, bar in BARS.items() if bar.memory is not None)
 
+#: Bars that are known to be missed. Strict: one that is met has to leave this list.
+MISSED: Final = {
+    ("lenet", 64): pytest.mark.xfail(
+        raises=AssertionError, strict=True, reason="missed, see docs/measurements-zk.md"
+    )
+}
+
 # Commits to the weights and proves one input in a process that does nothing else.
 PROVER: Final = """
 import sys
@@ -132,7 +139,10 @@ def test_proving_many_inputs_together(
 
 
 @pytest.mark.parametrize("threads", sorted({1, len(os.sched_getaffinity(0))}))
-@pytest.mark.parametrize(("name", "batch"), sorted(OVERHEADS))
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [pytest.param(*case, marks=MISSED.get(case, ())) for case in sorted(OVERHEADS)],
+)
 def test_overhead_over_the_fastest_run_without_a_proof(
     name: str,
     batch: int,
