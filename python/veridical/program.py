@@ -7,10 +7,8 @@ and files. `veridical.reference` is the second implementation of the same rules.
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -18,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veridical import _core
-from veridical.errors import InputError
+from veridical.files import write_whole
 
 if TYPE_CHECKING:
     import os
@@ -137,15 +135,7 @@ class Program:
         Raises:
             InputError: the file cannot be written.
         """
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-        try:
-            with temporary.open("xb") as file:
-                file.write(self.to_bytes(vkey=vkey))
-            temporary.replace(target)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise InputError(f"cannot write the file: {error}", where=str(path)) from error
+        write_whole(path, self.to_bytes(vkey=vkey), what="the file")
 
     @property
     def digest(self) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from veridical.commitment import FIELDS, SALT_BYTES
 from veridical.errors import FieldError, InputError, OversizeError
+from veridical.files import write_whole
 from veridical.receipt import canonical
 from veridical.receipt.canonical import Value, decode_base64, encode_base64
 from veridical.receipt.envelope import Envelope
@@ -164,17 +165,12 @@ class Receipt:
         return cls.from_bytes(untrusted)
 
     def save(self, path: str | Path) -> None:
-        """Write the bundle to a file, `*.receipt.json` by convention.
+        """Write the bundle to a file in one step, `*.receipt.json` by convention.
 
         Raises:
             InputError: the file cannot be written.
         """
-        try:
-            Path(path).write_bytes(self.to_bytes())
-        except OSError as error:
-            raise InputError(
-                f"cannot write the receipt: {error.strerror}", where=str(path)
-            ) from error
+        write_whole(path, self.to_bytes(), what="the receipt")
 
 
 def _blob(value: Value, *, where: str) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from veridical import _core
 from veridical.commitment import frame
 from veridical.errors import InputError, ProofError
+from veridical.files import write_whole
 from veridical.zk.evidence import FrameReader
 from veridical.zk.proving import Costs, require_free
 from veridical.zk.weights import (
@@ -113,15 +114,12 @@ class RegistrationProof:
         return cls.from_bytes(untrusted)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file.
+        """Write the file in one step.
 
         Raises:
             InputError: the file cannot be written.
         """
-        try:
-            Path(path).write_bytes(self.to_bytes())
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot write the registration: {error}", where=str(path)) from error
+        write_whole(path, self.to_bytes(), what="the registration")
 
     def attach(self, key: Program) -> int:
         """Check the proof against a verification key, and let verifications with it rest on it.
