@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from rich.console import Console
 
 from tests import acceptance
+from tests.postgres import postgres  # noqa: F401 - a fixture
 from tests.repository import ROOT
 
 if TYPE_CHECKING:
