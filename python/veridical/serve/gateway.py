@@ -91,7 +91,9 @@ class Gateway:
         self.accounts = Accounts(self.store, is_open=settings.is_open)
         self.log: IntentLog = self._open_log()
         try:
-            self.recovered = self.log.recover(self.store.receipt_of_intent)
+            if self.log.vkey():
+                self.store.hold_log(self.log.vkey(), size=self.log.size())
+            self.recovered = self.log.recover(self.store.settle)
         except BaseException:
             self.log.close()
             raise
@@ -198,8 +200,8 @@ class Gateway:
         """
         if tier != "zk":
             raise ProtocolError(400, "bad_option", f"no receipt is upgraded to tier {tier[:64]!r}")
-        stored = self.store.receipt(receipt_id)
-        if stored is None or stored.key_id != caller.key_id:
+        stored = self.store.receipt(receipt_id, key_id=caller.key_id)
+        if stored is None:
             raise ProtocolError(404, "unknown_receipt", "no such receipt")
         model = self.models.get(stored.model)
         if model is None or model.program.digest_hex != stored.receipt.statement.model.digest:
@@ -209,6 +211,7 @@ class Gateway:
             zk.require_memory(model.program, batch=stored.items)
             return self.queue.add(
                 receipt_id,
+                key_id=caller.key_id,
                 tier=tier,
                 quoted=quoted,
                 limit=caller.max_queued_proofs,
@@ -236,10 +239,10 @@ class Gateway:
         Raises:
             ProtocolError: there is none of this caller.
         """
-        stored = self.store.receipt(receipt_id)
-        if stored is None or stored.key_id != caller.key_id:
+        stored = self.store.receipt(receipt_id, key_id=caller.key_id)
+        if stored is None:
             raise ProtocolError(404, "unknown_receipt", "no such receipt")
-        if stored.intent is None:
+        if stored.log != self.log.vkey():  # of another log, or of none
             return stored.receipt
         try:
             return self.log.attach(stored.receipt)

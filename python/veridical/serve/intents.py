@@ -8,21 +8,25 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from veridical import tlog
-from veridical.errors import InputError, LogError
+from veridical.errors import InputError, InternalError, LogError
 from veridical.receipt import Sequence as Place
 from veridical.tlog import Intent, IntentDraft, Result, Void
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from veridical.keys import Signer
     from veridical.receipt import Receipt
+    from veridical.serve.storage import Kept
 
 __all__ = ["Closing", "IntentLog", "NoLog", "Opened", "TransparencyLog"]
+
+#: Says which intents have an answer that was kept; from then on the others get none.
+Settle: TypeAlias = "Callable[[Sequence[int]], Mapping[int, Kept]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +55,11 @@ class IntentLog(Protocol):
     def close_intents(self, closings: Sequence[Closing]) -> None:
         """Log what became of intents; on return it survives a crash."""
 
-    def recover(self, receipt_of: Callable[[int], str | None]) -> tuple[int, int]:
+    def recover(self, settle: Settle) -> tuple[int, int]:
         """Close intents that a crash left open; return how many got results, and voids."""
+
+    def settle(self, leaves: Sequence[int], settle: Settle, *, void: str) -> tuple[int, int]:
+        """Close these intents: by the answers that were kept, the others by a void."""
 
     def attach(self, receipt: Receipt) -> Receipt:
         """Return the receipt with its log proofs."""
@@ -80,9 +87,14 @@ class NoLog:
     def close_intents(self, closings: Sequence[Closing]) -> None:
         """Close nothing."""
 
-    def recover(self, receipt_of: Callable[[int], str | None]) -> tuple[int, int]:
+    def recover(self, settle: Settle) -> tuple[int, int]:
         """Find nothing open."""
-        del receipt_of
+        del settle
+        return 0, 0
+
+    def settle(self, leaves: Sequence[int], settle: Settle, *, void: str) -> tuple[int, int]:
+        """Find nothing open."""
+        del leaves, settle, void
         return 0, 0
 
     def attach(self, receipt: Receipt) -> Receipt:
@@ -155,20 +167,32 @@ class TransparencyLog:
         if isinstance(error, LogError):
             self._problem = f"the log cannot be written: {error}"
 
-    def recover(self, receipt_of: Callable[[int], str | None]) -> tuple[int, int]:
+    def recover(self, settle: Settle) -> tuple[int, int]:
         """Close what a crash left open: with the answer, where it was kept."""
         with closing(self._writer.log.index()) as index:
             leaves = index.open_intents()
+        return self.settle(leaves, settle, void="interrupted")
+
+    def settle(self, leaves: Sequence[int], settle: Settle, *, void: str) -> tuple[int, int]:
+        """Close intents by what the database says of them."""
+        kept = settle(leaves)
         closings = []
         for leaf in leaves:
-            receipt_id = receipt_of(leaf)
-            if receipt_id is None:
-                closings.append(Closing(leaf=leaf, void="interrupted"))
+            answer = kept.get(leaf)
+            # A leaf number alone shows nothing: the answer states the intent that it closes.
+            if answer is not None and answer.intent == self._intent(leaf).digest:
+                closings.append(Closing(leaf=leaf, receipt_id=answer.receipt_id))
             else:
-                closings.append(Closing(leaf=leaf, receipt_id=receipt_id))
+                closings.append(Closing(leaf=leaf, void=void))
         self.close_intents(closings)
         results = sum(1 for one in closings if one.receipt_id)
         return results, len(closings) - results
+
+    def _intent(self, leaf: int) -> Intent:
+        entry = self._writer.log.entry(leaf)
+        if not isinstance(entry, Intent):
+            raise InternalError(f"leaf {leaf} is a {type(entry).__name__}")
+        return entry
 
     def attach(self, receipt: Receipt) -> Receipt:
         """Return the receipt with its log proofs, under the newest checkpoint."""

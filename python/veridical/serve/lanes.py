@@ -83,7 +83,7 @@ class Answer:
 @dataclass(slots=True)
 class _Done:
     question: Question
-    intent: int | None
+    leaf: int | None
     run: Run
     receipt: Receipt
     bundle: bytes
@@ -178,7 +178,7 @@ class Lane:
         self._unsettled.extend(place.leaf for _, place in opened if place.leaf is not None)
         if done:
             self._store.add_answers([self._answered(one) for one in done])
-        closings = [Closing(leaf=o.intent, receipt_id=o.receipt.receipt_id) for o in done]
+        closings = [Closing(leaf=o.leaf, receipt_id=o.receipt.receipt_id) for o in done]
         self._log.close_intents([*closings, *voids])
         self._unsettled.clear()
         for one in done:
@@ -192,16 +192,8 @@ class Lane:
 
         Whether that batch was kept is only known once the database answers again.
         """
-        closings = []
-        for leaf in self._unsettled:
-            kept = self._store.receipt_of_intent(leaf)
-            is_void = kept is None
-            closings.append(
-                Closing(leaf=leaf, receipt_id=kept or "", void="failed" if is_void else "")
-            )
-        if closings:
-            self._log.close_intents(closings)
-            self._unsettled.clear()
+        self._log.settle(self._unsettled, self._store.settle, void="failed")
+        self._unsettled.clear()
 
     def _open(
         self, batch: list[Question], outcomes: dict[int, Answer | Exception]
@@ -253,13 +245,14 @@ class Lane:
 
     def _answered(self, one: _Done) -> Answered:
         return Answered(
-            receipt=one.receipt,
+            receipt_id=one.receipt.receipt_id,
             bundle=one.bundle,
             question=one.question.content,
             key_id=one.question.key_id,
             model=self._model.name,
             items=one.question.items,
-            intent=one.intent,
+            leaf=one.leaf,
+            intent=one.receipt.statement.sequence.intent or None,
             quoted=one.question.quoted,
             cost=one.cost,
         )

@@ -146,7 +146,7 @@ class Finisher:
         self._gateway.metrics.receipts.labels(model=jobs[0].model, tier=jobs[0].tier).inc(len(jobs))
 
     def _upgraded(self, job: Job, evidence: Zk) -> tuple[Receipt, Run]:
-        stored = self._gateway.store.receipt(job.receipt_id)
+        stored = self._gateway.store.receipt_at(job.receipt)
         model = self._gateway.models.get(job.model)
         if stored is None or model is None:
             raise InternalError(f"receipt {job.receipt_id} or its model is gone")

@@ -87,7 +87,7 @@ class Worker:
                 content = self._prove(claim, heartbeat)
                 seconds = time.perf_counter() - start
             digest = self._store.add_evidence(content)
-            share = int(seconds * 1e6) // len(claim.receipt_ids) + 1
+            share = int(seconds * 1e6) // len(claim.receipts) + 1
             self._queue.proven(claim.lease, evidence=digest, cost=share)
         except _Lost:
             pass
@@ -98,12 +98,12 @@ class Worker:
     def _prove(self, claim: Claim, heartbeat: _Heartbeat) -> bytes:
         program = self._program(claim.model)
         runs: list[tuple[Run, veridical.receipt.Statement]] = []
-        for receipt_id in claim.receipt_ids:
-            stored = self._store.receipt(receipt_id)
+        for number in claim.receipts:
+            stored = self._store.receipt_at(number)
             if stored is None:
-                raise InputError(f"no receipt {receipt_id}")
+                raise InputError(f"no receipt {number}")
             if stored.receipt.statement.model.digest != program.digest_hex:
-                raise InputError("the model was replaced since", where=receipt_id)
+                raise InputError("the model was replaced since", where=stored.receipt.receipt_id)
             question = tensors_from_bytes(stored.question)
             runs.append((veridical.program.run(program, question), stored.receipt.statement))
         heartbeat.stage(zk.STAGES[0])

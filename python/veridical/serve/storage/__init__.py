@@ -11,6 +11,25 @@
 from __future__ import annotations
 
 from veridical.serve.storage.queue import Claim, Job, Queue
-from veridical.serve.storage.store import Answered, ApiKey, Store, StoredReceipt, Usage
+from veridical.serve.storage.store import (
+    Answered,
+    ApiKey,
+    FencedError,
+    Kept,
+    Store,
+    StoredReceipt,
+    Usage,
+)
 
-__all__ = ["Answered", "ApiKey", "Claim", "Job", "Queue", "Store", "StoredReceipt", "Usage"]
+__all__ = [
+    "Answered",
+    "ApiKey",
+    "Claim",
+    "FencedError",
+    "Job",
+    "Kept",
+    "Queue",
+    "Store",
+    "StoredReceipt",
+    "Usage",
+]

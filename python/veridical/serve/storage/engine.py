@@ -9,25 +9,41 @@ from typing import TYPE_CHECKING, Any, Final
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from veridical.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine, Table
 
-__all__ = ["downgrade", "open_engine", "reading", "writing"]
+__all__ = ["downgrade", "insert_new", "migrate", "open_engines", "reading", "writing"]
 
 _READS: Final = "veridical_reads"
 _BUSY_MILLISECONDS: Final = 30_000
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
+#: Routes run in at most 40 threads (Starlette); who gets no connection in time is told so.
+_POOL: Final[Mapping[str, Any]] = {"pool_size": 16, "max_overflow": 24, "pool_timeout": 5.0}
+#: One for each lane, and a few more while connections are replaced.
+_ANSWER_POOL: Final[Mapping[str, Any]] = {"pool_size": 4, "max_overflow": 60, "pool_timeout": 30.0}
+#: A server that is gone is noticed within seconds, and no lock is waited for without end.
+_POSTGRESQL: Final[Mapping[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": "-c lock_timeout=10s -c statement_timeout=60s "
+    "-c idle_in_transaction_session_timeout=60s",
+}
 
-def open_engine(url: str) -> Engine:
-    """Connect, and bring the tables up to date.
+
+def open_engines(url: str) -> tuple[Engine, Engine]:
+    """Connect, bring the tables up to date, and return two engines: in general, and for answers.
 
     Raises:
         InputError: no such database, or none that this package can use.
@@ -42,14 +58,12 @@ def open_engine(url: str) -> Engine:
     elif backend != "sqlite":
         raise InputError(f"no support for {backend!r}", advice="Use sqlite or postgresql.")
     try:
-        engine = create_engine(parsed, pool_pre_ping=backend == "postgresql")
-        if backend == "sqlite":
-            _configure_sqlite(engine)
+        engine = _engine(parsed, _POOL)
         migrate(engine)
+        return engine, _engine(parsed, _ANSWER_POOL)
     except SQLAlchemyError as error:
         shown = parsed.render_as_string(hide_password=True)
         raise InputError(f"cannot open the database: {error}", where=shown) from error
-    return engine
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -76,6 +90,29 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """Yield a transaction; it is on the disk when the block ends."""
     with engine.begin() as connection:
         yield connection
+
+
+def insert_new(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    unless: Sequence[str],
+) -> None:
+    """Insert rows, but for those whose columns `unless` equal those of one that is there."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    query = dialect.insert(table).on_conflict_do_nothing(index_elements=unless)
+    connection.execute(query, rows)
+
+
+def _engine(url: URL, pool: Mapping[str, Any]) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_pre_ping=True, connect_args=dict(_POSTGRESQL), **pool)
+    if url.database in (None, "", ":memory:"):
+        raise ArgumentError("a database in memory does not survive anything")
+    engine = create_engine(url, **pool)
+    _configure_sqlite(engine)
+    return engine
 
 
 def _config(connection: Connection) -> Config:

@@ -41,6 +41,11 @@ _OPEN: Final = (QUEUED, RUNNING, PROVEN)
 MAX_ATTEMPTS: Final = 3
 
 
+_JOB: Final = select(JOBS, RECEIPTS.c.receipt_id).join(
+    RECEIPTS, JOBS.c.receipt == RECEIPTS.c.receipt
+)
+
+
 class TooManyJobsError(InputError):
     """A caller has as many proofs waiting as its key allows."""
 
@@ -50,6 +55,8 @@ class Job:
     """A proof that was asked for."""
 
     job_id: str
+    #: Row of the receipt, and its name.
+    receipt: int
     receipt_id: str
     key_id: str
     model: str
@@ -74,7 +81,8 @@ class Claim:
     lease: str
     model: str
     tier: str
-    receipt_ids: tuple[str, ...]
+    #: Rows of the receipts.
+    receipts: tuple[int, ...]
 
 
 class Queue:
@@ -83,8 +91,17 @@ class Queue:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, receipt_id: str, *, tier: str, quoted: int, limit: int, deadline: int = 0) -> Job:
-        """Ask for a proof. One that is under way, or there, is not made again.
+    def add(
+        self,
+        receipt_id: str,
+        *,
+        key_id: str,
+        tier: str,
+        quoted: int,
+        limit: int,
+        deadline: int = 0,
+    ) -> Job:
+        """Ask for a proof of a caller's receipt; one that is under way is not made again.
 
         `limit` is how many jobs of the caller may be open; a `deadline` of 0 is none.
 
@@ -95,15 +112,15 @@ class Queue:
         now = self._store.now()
         with writing(self._store.engine) as connection:
             receipt = connection.execute(
-                select(RECEIPTS.c.key_id, RECEIPTS.c.model)
-                .where(RECEIPTS.c.receipt_id == receipt_id)
+                select(RECEIPTS.c.receipt, RECEIPTS.c.model)
+                .where(RECEIPTS.c.receipt_id == receipt_id, RECEIPTS.c.key_id == key_id)
                 .with_for_update()  # two requests at once become one job
             ).first()
             if receipt is None:
                 raise InputError(f"no receipt {receipt_id[:80]!r}")
             present = connection.execute(
-                select(JOBS).where(
-                    JOBS.c.receipt_id == receipt_id,
+                _JOB.where(
+                    JOBS.c.receipt == receipt.receipt,
                     JOBS.c.tier == tier,
                     JOBS.c.state.in_((*_OPEN, DONE)),
                 )
@@ -111,15 +128,15 @@ class Queue:
             if present is not None:
                 return _job(present)
             waiting = connection.execute(
-                select(func.count()).where(JOBS.c.key_id == receipt.key_id, JOBS.c.state.in_(_OPEN))
+                select(func.count()).where(JOBS.c.key_id == key_id, JOBS.c.state.in_(_OPEN))
             ).scalar_one()
             if waiting >= limit:
                 raise TooManyJobsError(f"{waiting} proofs are waiting; this key may have {limit}")
             job_id = secrets.token_hex(16)
             values = {
                 "job_id": job_id,
-                "receipt_id": receipt_id,
-                "key_id": receipt.key_id,
+                "receipt": receipt.receipt,
+                "key_id": key_id,
                 "model": receipt.model,
                 "tier": tier,
                 "state": QUEUED,
@@ -137,12 +154,12 @@ class Queue:
                 "deadline": deadline,
             }
             connection.execute(insert(JOBS), values)
-            return _job(connection.execute(select(JOBS).where(JOBS.c.job_id == job_id)).one())
+            return _job(connection.execute(_JOB.where(JOBS.c.job_id == job_id)).one())
 
     def get(self, job_id: str) -> Job | None:
         """Return a job."""
         with reading(self._store.engine) as connection:
-            row = connection.execute(select(JOBS).where(JOBS.c.job_id == job_id)).first()
+            row = connection.execute(_JOB.where(JOBS.c.job_id == job_id)).first()
         return None if row is None else _job(row)
 
     def cancel(self, job_id: str) -> Job | None:
@@ -166,12 +183,12 @@ class Queue:
         with writing(self._store.engine) as connection:
             self._end_hopeless(connection, now)
             first = connection.execute(
-                select(JOBS).where(free).order_by(JOBS.c.created_at, JOBS.c.job_id).limit(1)
+                select(JOBS).where(free).order_by(JOBS.c.job).limit(1)
             ).first()
             if first is None:
                 return None
             rows = connection.execute(
-                select(JOBS.c.job_id, JOBS.c.receipt_id)
+                select(JOBS.c.job_id, JOBS.c.receipt)
                 .where(
                     free,
                     JOBS.c.model == first.model,
@@ -180,7 +197,7 @@ class Queue:
                     # A job that failed with others may be the one at fault: it goes alone.
                     JOBS.c.attempts == 0 if first.attempts == 0 else JOBS.c.job_id == first.job_id,
                 )
-                .order_by(JOBS.c.created_at, JOBS.c.job_id)
+                .order_by(JOBS.c.job)
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             ).all()
@@ -204,7 +221,7 @@ class Queue:
             lease=lease,
             model=first.model,
             tier=first.tier,
-            receipt_ids=tuple(row.receipt_id for row in rows),
+            receipts=tuple(row.receipt for row in rows),
         )
 
     def renew(self, lease: str, *, stage: str, lease_seconds: int) -> bool:
@@ -231,10 +248,7 @@ class Queue:
     def unsigned(self, *, limit: int) -> list[Job]:
         """Return jobs whose proof is there and not yet signed for."""
         query = (
-            select(JOBS)
-            .where(JOBS.c.state == PROVEN)
-            .order_by(JOBS.c.updated_at, JOBS.c.job_id)
-            .limit(limit)
+            _JOB.where(JOBS.c.state == PROVEN).order_by(JOBS.c.updated_at, JOBS.c.job).limit(limit)
         )
         with reading(self._store.engine) as connection:
             return [_job(row) for row in connection.execute(query)]
@@ -254,7 +268,7 @@ class Queue:
                 connection.execute(
                     insert(ENVELOPES),
                     {
-                        "receipt_id": job.receipt_id,
+                        "receipt": job.receipt,
                         "tier": job.tier,
                         "envelope": canonical.encode(signed[job.job_id].to_value()),
                         "evidence": job.evidence,
@@ -262,7 +276,7 @@ class Queue:
                     },
                 )
                 items = connection.execute(
-                    select(RECEIPTS.c.num_items).where(RECEIPTS.c.receipt_id == job.receipt_id)
+                    select(RECEIPTS.c.num_items).where(RECEIPTS.c.receipt == job.receipt)
                 ).scalar_one()
                 connection.execute(
                     insert(USAGE),

@@ -1,6 +1,7 @@
 """Tables of the gateway. Migrations make them; a test compares the two.
 
-Spec: spec/v1/serve.md, section 5.
+Spec: spec/v1/serve.md, section 5. Rows are numbered: a number that only grows is written at the end
+of its index, whatever else is random.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
-__all__ = ["API_KEYS", "ENVELOPES", "EVIDENCE", "JOBS", "METADATA", "RECEIPTS", "USAGE"]
+__all__ = ["API_KEYS", "ENVELOPES", "EVIDENCE", "JOBS", "LOGS", "METADATA", "RECEIPTS", "USAGE"]
 
 METADATA: Final = MetaData()
+#: SQLite numbers rows by itself in a column of exactly this type.
+_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 
 #: Who may call, and how much. The secret itself is nowhere.
 API_KEYS: Final = Table(
@@ -37,19 +41,36 @@ API_KEYS: Final = Table(
     Column("revoked_at", BigInteger),
 )
 
+#: Logs that receipts of this database stand in. A leaf says nothing without its log.
+LOGS: Final = Table(
+    "logs",
+    METADATA,
+    Column("log", _NUMBER, primary_key=True),
+    Column("vkey", String(512), nullable=False, unique=True),
+    #: Drawn anew by each process that keeps answers under the log, and each time that intents are
+    #: closed by what is in the database: an answer that comes later is refused.
+    Column("holder", String(32), nullable=False),
+)
+
 #: A receipt as it was first issued, the question it answers, and the intent that it closes.
+#: Without a log two questions can make one statement, and so one receipt for each caller.
 RECEIPTS: Final = Table(
     "receipts",
     METADATA,
-    Column("receipt_id", String(71), primary_key=True),
+    Column("receipt", _NUMBER, primary_key=True),
+    Column("receipt_id", String(71), nullable=False),
     Column("key_id", String(32), nullable=False),
     Column("model", String(128), nullable=False),
-    Column("intent", BigInteger, unique=True),
+    Column("log", BigInteger, ForeignKey("logs.log")),
+    Column("leaf", BigInteger),
+    #: Digest of the intent at that leaf.
+    Column("intent", String(71)),
     Column("bundle", LargeBinary, nullable=False),
     Column("question", LargeBinary, nullable=False),
     Column("num_items", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Index("receipts_by_key", "key_id", "created_at"),
+    UniqueConstraint("receipt_id", "key_id", name="receipts_by_id"),
+    UniqueConstraint("log", "leaf", name="receipts_by_leaf"),
 )
 
 #: Blobs by their digest: one proof stands in the receipts of all runs that it covers.
@@ -64,7 +85,7 @@ EVIDENCE: Final = Table(
 ENVELOPES: Final = Table(
     "envelopes",
     METADATA,
-    Column("receipt_id", String(71), ForeignKey("receipts.receipt_id"), primary_key=True),
+    Column("receipt", BigInteger, ForeignKey("receipts.receipt"), primary_key=True),
     Column("tier", String(64), primary_key=True),
     Column("envelope", LargeBinary, nullable=False),
     Column("evidence", String(71), ForeignKey("evidence.digest"), nullable=False),
@@ -75,8 +96,9 @@ ENVELOPES: Final = Table(
 JOBS: Final = Table(
     "jobs",
     METADATA,
-    Column("job_id", String(32), primary_key=True),
-    Column("receipt_id", String(71), ForeignKey("receipts.receipt_id"), nullable=False),
+    Column("job", _NUMBER, primary_key=True),
+    Column("job_id", String(32), nullable=False, unique=True),
+    Column("receipt", BigInteger, ForeignKey("receipts.receipt"), nullable=False),
     Column("key_id", String(32), nullable=False),
     Column("model", String(128), nullable=False),
     Column("tier", String(64), nullable=False),
@@ -95,15 +117,16 @@ JOBS: Final = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("deadline", BigInteger, nullable=False),
     Index("jobs_by_state", "state", "created_at"),
-    Index("jobs_by_receipt", "receipt_id", "tier"),
+    Index("jobs_by_receipt", "receipt", "tier"),
 )
 
-#: What was charged, one line for each receipt and tier.
+#: What was charged: one line for each time that a receipt was made, or made stronger.
 USAGE: Final = Table(
     "usage",
     METADATA,
-    Column("receipt_id", String(71), primary_key=True),
-    Column("tier", String(64), primary_key=True),
+    Column("line", _NUMBER, primary_key=True),
+    Column("receipt_id", String(71), nullable=False),
+    Column("tier", String(64), nullable=False),
     Column("key_id", String(32), nullable=False),
     Column("model", String(128), nullable=False),
     Column("num_items", Integer, nullable=False),

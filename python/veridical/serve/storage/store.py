@@ -5,22 +5,40 @@ Spec: spec/v1/serve.md, section 5. Every method that writes is one transaction, 
 
 from __future__ import annotations
 
+import secrets
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 
+from veridical.errors import InputError
 from veridical.receipt import Receipt, canonical
 from veridical.receipt.envelope import Envelope
 from veridical.receipt.evidence import blob_digest
-from veridical.serve.storage.engine import open_engine, reading, writing
-from veridical.serve.storage.schema import API_KEYS, ENVELOPES, EVIDENCE, JOBS, RECEIPTS, USAGE
+from veridical.serve.storage.engine import insert_new, open_engines, reading, writing
+from veridical.serve.storage.schema import (
+    API_KEYS,
+    ENVELOPES,
+    EVIDENCE,
+    JOBS,
+    LOGS,
+    RECEIPTS,
+    USAGE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Answered", "ApiKey", "Store", "StoredReceipt", "Usage"]
+    from sqlalchemy import ColumnElement, Connection
+
+__all__ = ["Answered", "ApiKey", "FencedError", "Kept", "Store", "StoredReceipt", "Usage"]
+
+
+class FencedError(InputError):
+    """Another process took over the log under which an answer was to be kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +58,40 @@ class ApiKey:
 class Answered:
     """One answer that is about to be handed out."""
 
-    receipt: Receipt
+    receipt_id: str
     bundle: bytes
     question: bytes
     key_id: str
     model: str
     items: int
-    intent: int | None
     quoted: int
     cost: int
+    #: Where its intent stands in the log that the store holds, and the intent's digest.
+    leaf: int | None = None
+    intent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An answer that is in the database, for an intent that is to be closed."""
+
+    receipt_id: str
+    intent: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReceipt:
     """A receipt as it stands, with what a proof of it needs."""
 
+    #: Its row.
+    number: int
     receipt: Receipt
     question: bytes
     key_id: str
     model: str
     items: int
-    intent: int | None
+    #: The vkey of the log that has its intent; nothing if it was not logged.
+    log: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +106,13 @@ class Usage:
     cost: int
 
 
+@dataclass(frozen=True, slots=True)
+class _HeldLog:
+    number: int
+    #: One, or those between which a commit decided whose end is not known.
+    tokens: frozenset[str]
+
+
 class Store:
     """The gateway's database; its methods may be called from any thread."""
 
@@ -84,12 +122,16 @@ class Store:
         Raises:
             InputError: it cannot be opened.
         """
-        self.engine = open_engine(url)
+        #: For everything but answers: these have connections that nobody else can use up.
+        self.engine, self._answers = open_engines(url)
         self.clock = clock
+        self._log: _HeldLog | None = None
+        self._settling = threading.Lock()
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+        self._answers.dispose()
 
     def now(self) -> int:
         """Return the present second."""
@@ -100,19 +142,105 @@ class Store:
         with reading(self.engine) as connection:
             connection.execute(select(1))
 
+    # --- the log under which answers are kept
+
+    def hold_log(self, vkey: str, *, size: int) -> None:
+        """Keep answers under this log from now on; who held it before can no longer.
+
+        Raises:
+            InputError: answers were kept for leaves that the log does not have.
+        """
+        token = secrets.token_hex(16)
+        with writing(self._answers) as connection:
+            row = {"vkey": vkey, "holder": token}
+            insert_new(connection, LOGS, [row], unless=("vkey",))
+            connection.execute(update(LOGS).where(LOGS.c.vkey == vkey).values(holder=token))
+            number = connection.execute(select(LOGS.c.log).where(LOGS.c.vkey == vkey)).scalar_one()
+            last = connection.execute(
+                select(func.max(RECEIPTS.c.leaf)).where(RECEIPTS.c.log == number)
+            ).scalar()
+        if last is not None and last >= size:
+            raise InputError(
+                f"the database has an answer for leaf {last}, the log has {size} leaves",
+                advice="The log was rolled back. Restore its newest state, or begin a new log.",
+            )
+        self._log = _HeldLog(number, frozenset({token}))
+
+    def settle(self, leaves: Sequence[int]) -> dict[int, Kept]:
+        """Return which of these intents have an answer that was kept; the others get none any more.
+
+        An answer whose commit is under way is waited for; one that is not so far is fenced off.
+
+        Raises:
+            FencedError: another process took over the log.
+        """
+        if self._log is None or not leaves:
+            return {}
+        wanted = set(leaves)
+        query = select(RECEIPTS.c.leaf, RECEIPTS.c.receipt_id, RECEIPTS.c.intent).where(
+            RECEIPTS.c.log == self._log.number,
+            RECEIPTS.c.leaf >= min(wanted),
+            RECEIPTS.c.leaf <= max(wanted),
+        )
+        token = secrets.token_hex(16)
+        with self._settling:
+            held = self._log
+            self._log = replace(held, tokens=held.tokens | {token})
+            with writing(self._answers) as connection:
+                # Waits for every transaction that keeps answers: they lock this row.
+                mine = (LOGS.c.log == held.number) & LOGS.c.holder.in_(sorted(held.tokens))
+                if connection.execute(update(LOGS).where(mine).values(holder=token)).rowcount != 1:
+                    raise _fenced()
+                kept = {
+                    row.leaf: Kept(receipt_id=row.receipt_id, intent=row.intent)
+                    for row in connection.execute(query)
+                    if row.leaf in wanted
+                }
+            self._log = replace(held, tokens=frozenset({token}))
+        return kept
+
     # --- answers
 
-    def add_answers(self, answers: Sequence[Answered]) -> None:
-        """Keep answers and what they cost, all in one transaction."""
+    def add_answers(self, answers: Sequence[Answered]) -> dict[int, Exception]:
+        """Keep answers and what they cost; return those that cannot be kept, by their place.
+
+        All others are in one transaction, unless one of them makes the database refuse it.
+
+        Raises:
+            FencedError: another process took over the log.
+            SQLAlchemyError: the database does not answer; whether they were kept is not known.
+        """
+        try:
+            self._add(answers)
+        except (IntegrityError, DataError) as error:
+            if len(answers) == 1:
+                return {0: error}
+        else:
+            return {}
+        refused: dict[int, Exception] = {}
+        for place, one in enumerate(answers):
+            try:
+                self._add([one])
+            except (IntegrityError, DataError) as error:
+                refused[place] = error
+        return refused
+
+    def _add(self, answers: Sequence[Answered]) -> None:
         now = self.now()
-        with writing(self.engine) as connection:
-            connection.execute(
-                insert(RECEIPTS),
+        held = self._log
+        with writing(self._answers) as connection:
+            if held is not None and any(one.leaf is not None for one in answers):
+                self._require_held(connection, held.number)
+            insert_new(
+                connection,
+                RECEIPTS,
                 [
                     {
-                        "receipt_id": one.receipt.receipt_id,
+                        "receipt_id": one.receipt_id,
                         "key_id": one.key_id,
                         "model": one.model,
+                        "log": None if one.leaf is None or held is None else held.number,
+                        "leaf": one.leaf,
                         "intent": one.intent,
                         "bundle": one.bundle,
                         "question": one.question,
@@ -121,12 +249,14 @@ class Store:
                     }
                     for one in answers
                 ],
+                # One statement made twice for one caller is one receipt.
+                unless=("receipt_id", "key_id"),
             )
             connection.execute(
                 insert(USAGE),
                 [
                     {
-                        "receipt_id": one.receipt.receipt_id,
+                        "receipt_id": one.receipt_id,
                         "tier": "reexecution",
                         "key_id": one.key_id,
                         "model": one.model,
@@ -139,21 +269,33 @@ class Store:
                 ],
             )
 
-    def receipt(self, receipt_id: str) -> StoredReceipt | None:
-        """Return a receipt with everything that was added to it."""
-        added = (
-            select(ENVELOPES.c.envelope, EVIDENCE.c.content)
-            .join(EVIDENCE, ENVELOPES.c.evidence == EVIDENCE.c.digest)
-            .where(ENVELOPES.c.receipt_id == receipt_id)
-            .order_by(ENVELOPES.c.created_at, ENVELOPES.c.tier)
-        )
+    def _require_held(self, connection: Connection, number: int) -> None:
+        """Keep the holder of the log from changing until this transaction ends."""
+        query = select(LOGS.c.holder).where(LOGS.c.log == number).with_for_update(read=True)
+        holder = connection.execute(query).scalar_one()
+        if self._log is None or holder not in self._log.tokens:
+            raise _fenced()
+
+    def receipt(self, receipt_id: str, *, key_id: str) -> StoredReceipt | None:
+        """Return a caller's receipt with everything that was added to it."""
+        return self._receipt((RECEIPTS.c.receipt_id == receipt_id) & (RECEIPTS.c.key_id == key_id))
+
+    def receipt_at(self, number: int) -> StoredReceipt | None:
+        """Return the receipt of a row, as jobs name it."""
+        return self._receipt(RECEIPTS.c.receipt == number)
+
+    def _receipt(self, where: ColumnElement[bool]) -> StoredReceipt | None:
+        query = select(RECEIPTS, LOGS.c.vkey).outerjoin(LOGS, RECEIPTS.c.log == LOGS.c.log)
         with reading(self.engine) as connection:
-            row = connection.execute(
-                select(RECEIPTS).where(RECEIPTS.c.receipt_id == receipt_id)
-            ).first()
+            row = connection.execute(query.where(where)).first()
             if row is None:
                 return None
-            more = connection.execute(added).all()
+            more = connection.execute(
+                select(ENVELOPES.c.envelope, EVIDENCE.c.content)
+                .join(EVIDENCE, ENVELOPES.c.evidence == EVIDENCE.c.digest)
+                .where(ENVELOPES.c.receipt == row.receipt)
+                .order_by(ENVELOPES.c.created_at, ENVELOPES.c.tier)
+            ).all()
         receipt = Receipt.from_bytes(row.bundle)
         receipt = replace(
             receipt,
@@ -161,29 +303,23 @@ class Store:
             evidence=(*receipt.evidence, *dict.fromkeys(one.content for one in more)),
         )
         return StoredReceipt(
+            number=row.receipt,
             receipt=receipt,
             question=row.question,
             key_id=row.key_id,
             model=row.model,
             items=row.num_items,
-            intent=row.intent,
+            log=row.vkey or "",
         )
 
-    def receipt_of_intent(self, leaf: int) -> str | None:
-        """Return which receipt closes an intent, if the answer was kept."""
-        query = select(RECEIPTS.c.receipt_id).where(RECEIPTS.c.intent == leaf)
-        with reading(self.engine) as connection:
-            return connection.execute(query).scalar_one_or_none()
-
-    # --- evidence and envelopes
+    # --- evidence
 
     def add_evidence(self, content: bytes) -> str:
         """Keep a blob, once, and return its digest."""
         digest = blob_digest(content)
+        row = {"digest": digest, "content": content}
         with writing(self.engine) as connection:
-            present = select(EVIDENCE.c.digest).where(EVIDENCE.c.digest == digest)
-            if connection.execute(present).first() is None:
-                connection.execute(insert(EVIDENCE), {"digest": digest, "content": content})
+            insert_new(connection, EVIDENCE, [row], unless=("digest",))
         return digest
 
     def evidence(self, digest: str) -> bytes | None:
@@ -254,6 +390,10 @@ class Store:
         query = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
         with reading(self.engine) as connection:
             return {state: int(count) for state, count in connection.execute(query)}
+
+
+def _fenced() -> FencedError:
+    return FencedError("another process took over the log of this gateway")
 
 
 def _envelope(content: bytes) -> Envelope:

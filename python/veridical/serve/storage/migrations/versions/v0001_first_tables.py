@@ -17,6 +17,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables."""
+    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.create_table(
         "api_keys",
         sa.Column("key_id", sa.String(32), primary_key=True),
@@ -28,17 +29,27 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.BigInteger),
     )
     op.create_table(
+        "logs",
+        sa.Column("log", number, primary_key=True),
+        sa.Column("vkey", sa.String(512), nullable=False, unique=True),
+        sa.Column("holder", sa.String(32), nullable=False),
+    )
+    op.create_table(
         "receipts",
-        sa.Column("receipt_id", sa.String(71), primary_key=True),
+        sa.Column("receipt", number, primary_key=True),
+        sa.Column("receipt_id", sa.String(71), nullable=False),
         sa.Column("key_id", sa.String(32), nullable=False),
         sa.Column("model", sa.String(128), nullable=False),
-        sa.Column("intent", sa.BigInteger, unique=True),
+        sa.Column("log", sa.BigInteger, sa.ForeignKey("logs.log")),
+        sa.Column("leaf", sa.BigInteger),
+        sa.Column("intent", sa.String(71)),
         sa.Column("bundle", sa.LargeBinary, nullable=False),
         sa.Column("question", sa.LargeBinary, nullable=False),
         sa.Column("num_items", sa.Integer, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("receipt_id", "key_id", name="receipts_by_id"),
+        sa.UniqueConstraint("log", "leaf", name="receipts_by_leaf"),
     )
-    op.create_index("receipts_by_key", "receipts", ["key_id", "created_at"])
     op.create_table(
         "evidence",
         sa.Column("digest", sa.String(71), primary_key=True),
@@ -46,9 +57,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "envelopes",
-        sa.Column(
-            "receipt_id", sa.String(71), sa.ForeignKey("receipts.receipt_id"), primary_key=True
-        ),
+        sa.Column("receipt", sa.BigInteger, sa.ForeignKey("receipts.receipt"), primary_key=True),
         sa.Column("tier", sa.String(64), primary_key=True),
         sa.Column("envelope", sa.LargeBinary, nullable=False),
         sa.Column("evidence", sa.String(71), sa.ForeignKey("evidence.digest"), nullable=False),
@@ -56,10 +65,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "jobs",
-        sa.Column("job_id", sa.String(32), primary_key=True),
-        sa.Column(
-            "receipt_id", sa.String(71), sa.ForeignKey("receipts.receipt_id"), nullable=False
-        ),
+        sa.Column("job", number, primary_key=True),
+        sa.Column("job_id", sa.String(32), nullable=False, unique=True),
+        sa.Column("receipt", sa.BigInteger, sa.ForeignKey("receipts.receipt"), nullable=False),
         sa.Column("key_id", sa.String(32), nullable=False),
         sa.Column("model", sa.String(128), nullable=False),
         sa.Column("tier", sa.String(64), nullable=False),
@@ -78,11 +86,12 @@ def upgrade() -> None:
         sa.Column("deadline", sa.BigInteger, nullable=False),
     )
     op.create_index("jobs_by_state", "jobs", ["state", "created_at"])
-    op.create_index("jobs_by_receipt", "jobs", ["receipt_id", "tier"])
+    op.create_index("jobs_by_receipt", "jobs", ["receipt", "tier"])
     op.create_table(
         "usage",
-        sa.Column("receipt_id", sa.String(71), primary_key=True),
-        sa.Column("tier", sa.String(64), primary_key=True),
+        sa.Column("line", number, primary_key=True),
+        sa.Column("receipt_id", sa.String(71), nullable=False),
+        sa.Column("tier", sa.String(64), nullable=False),
         sa.Column("key_id", sa.String(32), nullable=False),
         sa.Column("model", sa.String(128), nullable=False),
         sa.Column("num_items", sa.Integer, nullable=False),
@@ -95,5 +104,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the tables, those that refer to others first."""
-    for table in ("usage", "jobs", "envelopes", "evidence", "receipts", "api_keys"):
+    for table in ("usage", "jobs", "envelopes", "evidence", "receipts", "logs", "api_keys"):
         op.drop_table(table)
