@@ -39,15 +39,17 @@ FORBIDDEN_IMPORTS = {
     "tlog": {"cli", "compiler", "demo", "policy", "program", "verifier"},
     "seeds": {"cli", "compiler", "demo", "policy", "verifier"},
     "policy": {"cli", "compiler", "demo", "verifier"},
+    "tee": {"cli", "compiler", "demo", "policy", "program", "verifier"},
     "verifier": {"cli", "compiler", "demo"},
     "compiler": {"cli", "demo", "policy", "receipt", "verifier"},
+    "post": {"cli", "client", "compiler", "demo", "serve"},
     "serve": {"cli", "client", "compiler", "demo"},
     "client": {"cli", "compiler", "demo", "serve"},
     "inference_protocol": {"*"},
 }
 
 # Where packages of extras may be imported; everything else runs on the base install.
-OPTIONAL_SIDE = ("compiler", "cli", "demo", "serve", "client", "inference_protocol")
+OPTIONAL_SIDE = ("compiler", "cli", "demo", "serve", "client", "inference_protocol", "tee")
 
 STDLIB = frozenset(sys.stdlib_module_names)
 

@@ -25,6 +25,7 @@
     │   ├── StatementMismatchError      input, model or output differ from what was asked
     │   ├── EvidenceError               the evidence does not support the statement
     │   │   ├── ProofError                a proof does not show what the statement says
+    │   │   ├── QuoteError                a quote is not genuine, or not about this statement
     │   │   ├── ReexecutionError          running the program again gives something else
     │   │   └── SeedError                 the seed is not the one that key and question give
     │   ├── LogError                    a transparency log, or what it shows, does not hold
@@ -33,6 +34,7 @@
     │   │   └── ConsistencyError          a log was forked, or rolled back
     │   └── PolicyError                 the evidence is sound; the policy asks for more
     ├── UndecidedError                cannot be checked now; never means accepted
+    │   ├── CollateralError             what a quote is judged by is missing or out of date
     │   ├── ProgramMissingError         the check needs the program, which was not given
     │   └── RevealMissingError          the check needs bytes or a salt, which were not given
     └── InternalError                 a defect of this package
@@ -46,6 +48,7 @@ from __future__ import annotations
 
 __all__ = [
     "CheckpointError",
+    "CollateralError",
     "CompileError",
     "ConsistencyError",
     "DuplicateKeyError",
@@ -65,15 +68,18 @@ __all__ = [
     "PointNotOnCurveError",
     "PolicyError",
     "PolicyFormatError",
+    "PostError",
     "ProgramError",
     "ProgramMissingError",
     "ProofError",
+    "QuoteError",
     "ReexecutionError",
     "RevealMissingError",
     "SeedError",
     "SignatureError",
     "SmallOrderKeyError",
     "StatementMismatchError",
+    "TemplateMissingError",
     "TrailingBytesError",
     "UndecidedError",
     "UnsupportedKeyError",
@@ -272,6 +278,12 @@ class ProofError(EvidenceError):
     default_advice = "Do not use the answer. Ask for a new receipt, or run the program yourself."
 
 
+class QuoteError(EvidenceError):
+    """A quote of the hardware is malformed, not genuine, or not about this statement."""
+
+    default_advice = "Do not use the answer; spec/v1/tee.md says what this check asks of a quote."
+
+
 class LogError(VerificationError):
     """A transparency log is damaged, or does not show what it is said to show."""
 
@@ -302,6 +314,12 @@ class SeedError(EvidenceError):
     default_advice = "Do not rely on this answer; keep the receipt: it shows a chosen seed."
 
 
+class PostError(VerificationError):
+    """A published text is not the one that a template makes of a receipt's output."""
+
+    default_advice = "Do not rely on this text; ask who published it for the unchanged one."
+
+
 class PolicyError(VerificationError):
     """The receipt is sound, and the policy asks for more."""
 
@@ -314,6 +332,12 @@ class UndecidedError(Error):
     default_advice = "Supply what is missing and verify again; until then nothing is accepted."
 
 
+class CollateralError(UndecidedError):
+    """What a quote is judged by is missing or out of date, or no trusted time was given."""
+
+    default_advice = "Add current collateral (`veridical tee collateral add`) and a trusted time."
+
+
 class ProgramMissingError(UndecidedError):
     """A check runs the program again, and the program was not given."""
 
@@ -324,6 +348,12 @@ class RevealMissingError(UndecidedError):
     """A commitment must be opened, and the bytes or the salt were not given."""
 
     default_advice = "Ask the issuer for the reveal of this field, or pass the value yourself."
+
+
+class TemplateMissingError(UndecidedError):
+    """A text is checked against a template, and nobody said which one is accepted."""
+
+    default_advice = "Read the template; if you accept its words, pass it or its digest."
 
 
 class InternalError(Error):

@@ -1,0 +1,56 @@
+"""Hardware evidence: quotes of processors and GPUs, verified offline and bound to a statement.
+
+Spec: spec/v1/tee.md. What reads quotes needs the extra `tee`; policies and claims do not.
+
+| Module       | Purpose                                                          |
+|--------------|------------------------------------------------------------------|
+| `claims`     | what hardware says, in one form for all families                   |
+| `quote`      | from bytes to claims: what every family offers                     |
+| `binding`    | what a quote is about: statement, key set, GPU nonce               |
+| `policy`     | what a consumer asks, and how claims are judged                    |
+| `collateral` | what quotes are judged by: bundles                                 |
+| `appraisal`  | one quote, from bytes to a verdict                                 |
+"""
+
+from __future__ import annotations
+
+from veridical.tee.appraisal import NEVER_COVERED, Appraisal, appraise
+from veridical.tee.binding import (
+    Freshness,
+    FreshnessKind,
+    Key,
+    KeySet,
+    Purpose,
+    gpu_nonce,
+    report_value,
+)
+from veridical.tee.claims import Claims, Family, Finding, Outcome, Tcb
+from veridical.tee.collateral import Collateral, CollateralItem, Kind
+from veridical.tee.policy import TeePolicy
+from veridical.tee.quote import Genuine, Quote, Window, parse_quote
+
+__all__ = [
+    "NEVER_COVERED",
+    "Appraisal",
+    "Claims",
+    "Collateral",
+    "CollateralItem",
+    "Family",
+    "Finding",
+    "Freshness",
+    "FreshnessKind",
+    "Genuine",
+    "Key",
+    "KeySet",
+    "Kind",
+    "Outcome",
+    "Purpose",
+    "Quote",
+    "Tcb",
+    "TeePolicy",
+    "Window",
+    "appraise",
+    "gpu_nonce",
+    "parse_quote",
+    "report_value",
+]
