@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -22,7 +23,17 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["API_KEYS", "ENVELOPES", "EVIDENCE", "JOBS", "LOGS", "METADATA", "RECEIPTS", "USAGE"]
+__all__ = [
+    "API_KEYS",
+    "ENVELOPES",
+    "EVIDENCE",
+    "JOBS",
+    "LOGS",
+    "METADATA",
+    "RECEIPTS",
+    "TURNS",
+    "USAGE",
+]
 
 METADATA: Final = MetaData()
 #: SQLite numbers rows by itself in a column of exactly this type.
@@ -37,8 +48,13 @@ API_KEYS: Final = Table(
     Column("name", String(128), nullable=False),
     Column("requests_per_second", Integer, nullable=False),
     Column("max_queued_proofs", Integer, nullable=False),
+    Column("units_per_second", BigInteger, nullable=False),
+    #: Sees figures of the whole gateway.
+    Column("is_operator", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    #: Whether its receipts may be proven together with those of others, where a request says so.
+    Column("may_share", Integer, nullable=False, server_default="0"),
 )
 
 #: Logs that receipts of this database stand in. A leaf says nothing without its log.
@@ -116,8 +132,19 @@ JOBS: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("deadline", BigInteger, nullable=False),
+    #: Whether receipts of other callers may be proven with it.
+    Column("share", Integer, nullable=False, server_default="0"),
+    Column("num_items", Integer, nullable=False, server_default="1"),
     Index("jobs_by_state", "state", "created_at"),
     Index("jobs_by_receipt", "receipt", "tier"),
+)
+
+#: How much of the work on proofs each caller had; the row `*` stands for whose turn it was last.
+TURNS: Final = Table(
+    "turns",
+    METADATA,
+    Column("key_id", String(32), primary_key=True),
+    Column("spent", BigInteger, nullable=False),
 )
 
 #: What was charged: one line for each time that a receipt was made, or made stronger.

@@ -52,6 +52,11 @@ class ApiKey:
     max_queued_proofs: int
     created_at: int
     revoked_at: int | None = None
+    #: Work of proofs and runs, in units of the tariff.
+    units_per_second: int = 2_000_000
+    is_operator: bool = False
+    #: Whether its receipts may be proven together with those of others.
+    may_share: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

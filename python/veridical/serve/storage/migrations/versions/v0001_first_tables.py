@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(128), nullable=False),
         sa.Column("requests_per_second", sa.Integer, nullable=False),
         sa.Column("max_queued_proofs", sa.Integer, nullable=False),
+        sa.Column("units_per_second", sa.BigInteger, nullable=False),
+        sa.Column("is_operator", sa.Boolean, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("revoked_at", sa.BigInteger),
     )

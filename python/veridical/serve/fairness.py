@@ -1,0 +1,78 @@
+"""Turns: which of the requests that wait are answered next.
+
+Spec: spec/v1/serve.md, section 2. Each caller has a line of its own and gets the same time: deficit
+round robin (Shreedhar and Varghese, 1995). A caller with large requests, or with many, waits for
+itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+__all__ = ["FairQueue"]
+
+T = TypeVar("T")
+
+#: Seconds that a caller gets in each round.
+QUANTUM: Final = 0.005
+#: No request counts as longer, so that no line is passed over for more than this many rounds.
+_LONGEST: Final = 200 * QUANTUM
+
+
+@dataclass(slots=True)
+class _Line(Generic[T]):
+    items: deque[tuple[float, T]] = field(default_factory=deque)
+    #: Seconds that were given and not used yet.
+    credit: float = 0.0
+
+
+class FairQueue(Generic[T]):
+    """Lines of callers; whoever uses it locks it."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[str, _Line[T]] = OrderedDict()
+        self._size = 0
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return self._size
+
+    def waiting(self, key: str) -> int:
+        """Return how many of one caller wait."""
+        line = self._lines.get(key)
+        return 0 if line is None else len(line.items)
+
+    def put(self, key: str, item: T, *, cost: float) -> None:
+        """Stand at the end of a caller's line; `cost` is in seconds."""
+        self._lines.setdefault(key, _Line()).items.append((min(cost, _LONGEST), item))
+        self._size += 1
+
+    def take(self, *, limit: int, cost: float) -> list[T]:
+        """Take at most `limit`, of about `cost` seconds together; at least one if any wait."""
+        taken: list[T] = []
+        left = cost
+        passed = 0  # lines in a row whose next one is too large for this batch
+        while self._lines and len(taken) < limit and passed < len(self._lines):
+            key, line = next(iter(self._lines.items()))
+            price = line.items[0][0]
+            if taken and price > left:
+                passed += 1
+                self._lines.move_to_end(key)
+                continue
+            if line.credit < price:
+                passed = 0
+                # Alone, nobody is served meanwhile: the rounds until its turn take no time.
+                line.credit = price if len(self._lines) == 1 else line.credit + QUANTUM
+                if line.credit < price:
+                    self._lines.move_to_end(key)
+                    continue
+            line.credit -= price
+            left -= price
+            passed = 0
+            taken.append(line.items.popleft()[1])
+            self._size -= 1
+            if not line.items:  # credit is not saved up for later
+                del self._lines[key]
+        return taken
