@@ -18,7 +18,7 @@ const INTEGER: usize = 4;
 /// Bytes that a visited slot of the lookups takes at the peak: its columns and layers.
 const LOOKUP_SLOT: usize = 48;
 /// Bytes that a cell of a stack takes while the stack is opened.
-const OPENED_CELL: usize = 30;
+const OPENED_CELL: usize = 24;
 /// Tables and buffers of any proof.
 const FIXED: usize = 20 << 20;
 /// A part of so many is added.
