@@ -390,6 +390,16 @@ class Store:
                 for row in rows
             ]
 
+    def receipts_by_tier(self) -> dict[tuple[str, str], int]:
+        """Return how many receipts there are of each model and tier."""
+        query = select(USAGE.c.model, USAGE.c.tier, func.count()).group_by(
+            USAGE.c.model, USAGE.c.tier
+        )
+        with reading(self.engine) as connection:
+            return {
+                (model, tier): int(count) for model, tier, count in connection.execute(query)
+            }
+
     def jobs_by_state(self) -> dict[str, int]:
         """Return how many proofs are in each state."""
         query = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
