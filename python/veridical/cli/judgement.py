@@ -18,7 +18,7 @@ from veridical.keys import PublicKey
 from veridical.policy import AllOf, ExpectInput, ExpectOutput, Nonce, Policy, TrustedSigners, load
 from veridical.verifier import Report
 
-__all__ = ["NO_OPTIONS", "Options", "judge"]
+__all__ = ["NO_OPTIONS", "Options", "judge", "rules_of"]
 
 
 @Parameter(name="*")
@@ -61,6 +61,26 @@ class Options:
     cache: bool = True
     json: Annotated[bool, Parameter(negative="")] = False
 
+    def load_program(self) -> veridical.Program | None:
+        """Return the program with what was given about its weights.
+
+        Raises:
+            InputError: an option cannot be used.
+            ProgramError: the file is no program.
+        """
+        program = None if self.program is None else veridical.load(self.program)
+        if program is not None and self.cache:
+            program.weight_cache = zk.RootCache.default()
+        for path in self.registration or ():
+            if program is None:
+                raise InputError("a registration is of a program", advice="Give --program M.vkey.")
+            zk.RegistrationProof.load(path).attach(program)
+        return program
+
+    def judged_at(self) -> int:
+        """Return the time to judge by."""
+        return int(time.time()) if self.now is None else self.now
+
 
 #: What a command starts from; cyclopts asks for a default where every option has one.
 NO_OPTIONS: Final = Options()
@@ -72,20 +92,14 @@ def judge(receipt: Path, options: Options) -> Report:
     Raises:
         InputError: an option cannot be used; nothing was verified.
     """
-    policy = _policy(options)
-    program = None if options.program is None else veridical.load(options.program)
-    if program is not None and options.cache:
-        program.weight_cache = zk.RootCache.default()
-    for path in options.registration or ():
-        if program is None:
-            raise InputError("a registration is of a program", advice="Give --program M.vkey.")
-        zk.RegistrationProof.load(path).attach(program)
+    policy = AllOf(*rules_of(options))
+    program = options.load_program()
     inputs = None if program is None else [entry.name for entry in program.inputs]
     outputs = None if program is None else [entry.name for entry in program.outputs]
     return verifier.explain(
         receipt,
         policy,
-        now=int(time.time()) if options.now is None else options.now,
+        now=options.judged_at(),
         input=_values(options.input, inputs),
         output=_values(options.output, outputs),
         program=program,
@@ -105,10 +119,13 @@ def _values(path: Path | None, names: list[str] | None) -> dict[str, NDArray[Any
     return named(samples, names or [])
 
 
-def _policy(options: Options) -> Policy:
-    """Return the policy of a file, of options, or of both; one of them is needed.
+def rules_of(options: Options) -> list[Policy]:
+    """Return the rules of a file, of options, or of both; one of them is needed.
 
     What the caller gave to compare with must then match: what cannot be compared is not accepted.
+
+    Raises:
+        InputError: there is no policy.
     """
     rules: list[Policy] = []
     if options.policy is not None:
@@ -127,4 +144,4 @@ def _policy(options: Options) -> Policy:
         rules.append(ExpectOutput())
     if options.nonce is not None:
         rules.append(Nonce(options.nonce))
-    return AllOf(*rules)
+    return rules
