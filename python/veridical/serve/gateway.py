@@ -17,14 +17,17 @@ from veridical import keys, zk
 from veridical.errors import InputError
 from veridical.inference_protocol import InferRequest, ProtocolError
 from veridical.serve.accounts import Accounts
+from veridical.serve.checker import Checker
 from veridical.serve.intents import IntentLog, NoLog, TransparencyLog
 from veridical.serve.lanes import Answer, Lane, Question
 from veridical.serve.metrics import Metrics
 from veridical.serve.models import Model, load_models
-from veridical.serve.proofs import Finisher, Workers
+from veridical.serve.proofs import Finisher
 from veridical.serve.storage import ApiKey, Job, Queue, Store
 from veridical.serve.storage.queue import TooManyJobsError
+from veridical.serve.supervisor import Supervisor
 from veridical.serve.tariff import Tariff
+from veridical.serve.worker import Configuration, absolute, worker_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +55,10 @@ class Settings:
     is_logged: bool = True
     is_open: bool = True
     workers: int = 1
+    #: Of each worker; 0 takes all processors, and one in a cluster.
+    worker_threads: int = 0
+    #: Address of the cluster whose machines make proofs; nothing for this machine.
+    cluster: str = ""
     proof_batch: int = 64
     proof_profile: str = "standard"
     max_body_bytes: int = 16 * 1024 * 1024
@@ -110,14 +117,27 @@ class Gateway:
             )
             for model in self.models.values()
         }
-        self._workers = Workers(
-            {name: model.path.absolute() for name, model in self.models.items()},
-            settings.database_url,
-            count=settings.workers,
+        paths = absolute({name: model.path.absolute() for name, model in self.models.items()})
+        configuration = Configuration(
+            database=settings.database_url,
+            models=paths,
             batch=settings.proof_batch,
             profile=settings.proof_profile,
+            workers=settings.workers,
+            threads=settings.worker_threads,
+            cluster=settings.cluster,
         )
-        self._finisher = Finisher(self)
+        # One process leases jobs for all provers of a cluster.
+        count = min(settings.workers, 1) if settings.cluster else settings.workers
+        self._workers = Supervisor(worker_command(), configuration.to_line(), count=count)
+        self._finisher = Finisher(
+            store=self.store,
+            queue=self.queue,
+            signer=self.signer,
+            checker=Checker(paths),
+            tariff=self.tariff,
+            on_signed=self._on_signed,
+        )
         self._is_closed = threading.Event()
 
     def start(self) -> None:
@@ -192,8 +212,18 @@ class Gateway:
         self._lanes[model.name].put(question)
         return await question.answer, quoted
 
-    def upgrade(self, receipt_id: str, caller: ApiKey, *, tier: str, deadline: int = 0) -> Job:
+    def upgrade(
+        self,
+        receipt_id: str,
+        caller: ApiKey,
+        *,
+        tier: str,
+        deadline: int = 0,
+        share: bool = False,
+    ) -> Job:
         """Ask for a proof of a receipt.
+
+        `share` lets receipts of others be proven with it, where the caller's key allows that.
 
         Raises:
             ProtocolError: no such receipt or tier, or the caller has too many waiting.
@@ -216,6 +246,7 @@ class Gateway:
                 quoted=quoted,
                 limit=caller.max_queued_proofs,
                 deadline=deadline,
+                share=share and caller.may_share,
             )
         except TooManyJobsError as error:
             raise ProtocolError(429, "too_many_proofs", str(error), retry_after=5) from error
@@ -248,6 +279,9 @@ class Gateway:
             return self.log.attach(stored.receipt)
         except InputError as error:  # between the database and the log: not handed out yet
             raise ProtocolError(404, "unknown_receipt", "no such receipt") from error
+
+    def _on_signed(self, model: str, tier: str, count: int) -> None:
+        self.metrics.receipts.labels(model=model, tier=tier).inc(count)
 
     def refresh_metrics(self) -> None:
         """Read the figures that are not counted as they happen."""

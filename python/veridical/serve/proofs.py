@@ -1,102 +1,63 @@
-"""Proofs on the gateway's side: its worker processes, and signing for what they made.
+"""Proofs on the gateway's side: having them checked, and signing for those that hold.
 
 Spec: spec/v1/serve.md, section 6.
 """
 
 from __future__ import annotations
 
-import subprocess
+import logging
 import threading
+import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-import veridical.program
-from veridical import policy
-from veridical.commitment import tensors_from_bytes
-from veridical.errors import InternalError
-from veridical.receipt import upgrade
-from veridical.serve.worker import Configuration, absolute, worker_command
-from veridical.verifier import verify
-from veridical.zk import ProofEvidence, Zk
+from veridical.receipt.envelope import Envelope, Predicate
+from veridical.receipt.evidence import EvidenceBlob
+from veridical.serve.checker import CheckerLostError, Suspect
+from veridical.zk import PROOF_TYPE
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from veridical.program import Run
-    from veridical.receipt import Envelope, Receipt
-    from veridical.serve.gateway import Gateway
-    from veridical.serve.storage import Job
+    from veridical.keys import Signer
+    from veridical.receipt import Receipt
+    from veridical.serve.checker import Checker
+    from veridical.serve.storage import Job, Queue, Store
+    from veridical.serve.tariff import Tariff
 
-__all__ = ["Finisher", "Workers"]
+__all__ = ["Finisher"]
 
-_WATCH_SECONDS: Final = 1.0
+_LOG = logging.getLogger("veridical.serve")
+
 _POLL_SECONDS: Final = 0.1
+_MOST_SECONDS: Final = 5.0
+_SWEEP_SECONDS: Final = 1.0
 _SIGNED_AT_ONCE: Final = 256
-_STOP_SECONDS: Final = 10.0
-
-
-class Workers:
-    """Worker processes; one that dies is replaced."""
-
-    def __init__(
-        self, models: dict[str, Path], database: str, *, count: int, batch: int, profile: str
-    ) -> None:
-        self._configuration = Configuration(
-            database=database, models=absolute(models), batch=batch, profile=profile
-        )
-        self._count = count
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._closing = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="worker-watch", daemon=True)
-
-    def start(self) -> None:
-        """Start the processes."""
-        self._processes = [self._start_one() for _ in range(self._count)]
-        self._watcher.start()
-
-    def pids(self) -> list[int]:
-        """Return the ids of the processes."""
-        return [process.pid for process in self._processes]
-
-    def close(self) -> None:
-        """End the processes; what they had claimed is made again when its lease ends."""
-        self._closing.set()
-        if self._watcher.is_alive():
-            self._watcher.join()
-        for process in self._processes:
-            if process.stdin is not None:
-                process.stdin.close()
-        for process in self._processes:
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def _watch(self) -> None:
-        while not self._closing.wait(_WATCH_SECONDS):
-            for index, process in enumerate(self._processes):
-                if process.poll() is not None:
-                    if process.stdin is not None:
-                        process.stdin.close()
-                    self._processes[index] = self._start_one()
-
-    def _start_one(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(worker_command(), stdin=subprocess.PIPE)  # noqa: S603 - our own
-        if process.stdin is None:
-            raise InternalError("a worker has no standard input")
-        process.stdin.write(self._configuration.to_line())
-        process.stdin.flush()
-        return process
 
 
 class Finisher:
-    """Checks proofs that workers handed in, signs for them, and adds them to receipts."""
+    """Has proofs checked that workers handed in, signs for them, and adds them to receipts."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queue: Queue,
+        signer: Signer,
+        checker: Checker,
+        tariff: Tariff,
+        on_signed: Callable[[str, str, int], None],
+    ) -> None:
+        """`on_signed` hears of a model, a tier, and for how many receipts was signed."""
+        self._store = store
+        self._queue = queue
+        self._signer = signer
+        self._checker = checker
+        self._tariff = tariff
+        self._on_signed = on_signed
+        self._swept_at = float("-inf")
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="finisher", daemon=True)
 
@@ -107,61 +68,101 @@ class Finisher:
     def close(self) -> None:
         """Stop; what is not signed for yet is found at the next start."""
         self._closing.set()
+        self._checker.interrupt()  # what it is at, is checked again
         if self._thread.is_alive():
             self._thread.join()
+        self._checker.close()
 
     def _work(self) -> None:
-        while not self._closing.wait(_POLL_SECONDS):
+        pause = _POLL_SECONDS
+        while not self._closing.wait(pause):
             try:
                 self.step()
-            except SQLAlchemyError:  # the database is away; the jobs are kept
-                continue
+            except Exception as error:  # noqa: BLE001 - the next proof may be none of its concern
+                pause = min(2 * pause, _MOST_SECONDS)
+                _LOG.warning("proofs are not finished: %s", error)
+            else:
+                pause = _POLL_SECONDS
 
     def step(self) -> int:
-        """Sign for what is there; return for how many receipts."""
-        jobs = self._gateway.queue.unsigned(limit=_SIGNED_AT_ONCE)
+        """End what is too late, and sign for what is there; return for how many receipts.
+
+        Raises:
+            SQLAlchemyError: the database does not answer; the jobs are kept.
+        """
+        if time.monotonic() - self._swept_at > _SWEEP_SECONDS:
+            self._queue.end_late()
+            self._swept_at = time.monotonic()
+        jobs = self._queue.unsigned(limit=_SIGNED_AT_ONCE)
         jobs.sort(key=lambda job: job.evidence or "")
+        signed = 0
+        failure: SQLAlchemyError | None = None
         for digest, group in groupby(jobs, key=lambda job: job.evidence or ""):
-            self._finish(digest, list(group))
-        return len(jobs)
+            if self._closing.is_set():
+                break
+            try:
+                signed += self._finish(digest, list(group))
+            except SQLAlchemyError as error:  # the next group may be none of its concern
+                failure = error
+        if failure is not None:
+            raise failure
+        return signed
 
-    def _finish(self, digest: str, jobs: list[Job]) -> None:
-        queue = self._gateway.queue
-        content = self._gateway.store.evidence(digest)
+    def _finish(self, digest: str, jobs: list[Job]) -> int:
+        content = self._store.evidence(digest) or b""
+        receipts = self._receipts(jobs)
+        model, tier = jobs[0].model, jobs[0].tier
         try:
-            evidence = Zk(proof=ProofEvidence.from_bytes(content or b""))
-            signed: dict[str, Envelope] = {}
-            for job in jobs:
-                upgraded, run = self._upgraded(job, evidence)
-                if not signed:  # one proof: it holds for all of its runs, or for none
-                    self._require_verifies(upgraded, run, tier=job.tier)
-                signed[job.job_id] = upgraded.envelopes[-1]
-        except SQLAlchemyError:
-            raise
-        except Exception as error:  # noqa: BLE001 - no defect of one proof may hold up the others
-            for job in jobs:
-                queue.fail(job.job_id, error=str(error))
-            return
-        queue.finish(signed, jobs)
-        self._gateway.metrics.receipts.labels(model=jobs[0].model, tier=jobs[0].tier).inc(len(jobs))
+            found = self._checker.check(
+                model=model,
+                tier=tier,
+                evidence=content,
+                suspects=[
+                    Suspect(job_id=job_id, receipt=receipt.to_bytes(), question=question)
+                    for job_id, (receipt, question) in receipts.items()
+                ],
+            )
+        except CheckerLostError as error:
+            if not self._closing.is_set():
+                self._queue.reject(digest, error=f"the proof was not checked: {error}")
+            return 0
+        if found.proof:
+            _LOG.warning("a worker handed in a proof that does not hold: %s", found.proof)
+            self._queue.reject(digest, error=found.proof)
+            return 0
+        for job_id, error in found.receipts.items():
+            if error:
+                self._queue.fail(job_id, error=error)
+        sound = [job for job in jobs if found.receipts.get(job.job_id) == ""]
+        if not sound:
+            return 0
+        envelopes = {
+            job.job_id: self._envelope(receipts[job.job_id][0], tier, content) for job in sound
+        }
+        costs = {
+            job.job_id: min(job.quoted, self._tariff.cost(tier, job.cost / 1e6)) for job in sound
+        }
+        count = self._queue.finish(envelopes, sound, costs=costs)
+        self._on_signed(model, tier, count)
+        return count
 
-    def _upgraded(self, job: Job, evidence: Zk) -> tuple[Receipt, Run]:
-        stored = self._gateway.store.receipt_at(job.receipt)
-        model = self._gateway.models.get(job.model)
-        if stored is None or model is None:
-            raise InternalError(f"receipt {job.receipt_id} or its model is gone")
-        run = veridical.program.run(model.program, tensors_from_bytes(stored.question))
-        return upgrade(stored.receipt, run, signer=self._gateway.signer, evidence=evidence), run
+    def _receipts(self, jobs: list[Job]) -> dict[str, tuple[Receipt, bytes]]:
+        """Return receipt and question of each job; one without them fails, and no other."""
+        found: dict[str, tuple[Receipt, bytes]] = {}
+        for job in jobs:
+            stored = self._store.receipt_at(job.receipt)
+            if stored is None:
+                self._queue.fail(job.job_id, error="its receipt is gone")
+            else:
+                found[job.job_id] = (stored.receipt, stored.question)
+        return found
 
-    def _require_verifies(self, receipt: Receipt, run: Run, *, tier: str) -> None:
-        rule = policy.AllOf(
-            policy.TrustedSigners(self._gateway.signer.public_key), policy.RequireTier(tier)
-        )
-        verify(
-            receipt,
-            rule,
-            now=self._gateway.store.clock(),
-            input=run.inputs,
-            output=run.outputs,
-            program=run.program,
-        )
+    def _envelope(self, receipt: Receipt, tier: str, content: bytes) -> Envelope:
+        """Sign for evidence that was checked, for this receipt."""
+        predicate = Predicate.about(
+            receipt.statement,
+            tier=tier,
+            issued_at=self._store.now(),
+            evidence=(EvidenceBlob(PROOF_TYPE, content).descriptor,),
+        ).require_valid()
+        return Envelope.sign(predicate, self._signer)

@@ -1,4 +1,4 @@
-"""One worker: takes jobs from the database, proves them, hands the proof in.
+"""One worker: takes jobs from the database, has them proven, hands the proof in.
 
 Spec: spec/v1/serve.md, section 6. A worker reads its configuration as one line of
 JSON and ends when its standard input does, so it never outlives the gateway. It has no
@@ -8,30 +8,38 @@ signing key: what it hands in is checked, and signed for, by the gateway.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import signal
 import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-import veridical.program
-import veridical.receipt
-from veridical import zk
-from veridical.commitment import tensors_from_bytes
+from sqlalchemy.exc import SQLAlchemyError
+
 from veridical.errors import InputError
+from veridical.serve.proving import LocalProver, Member, Task, half_of_memory, most_items
 from veridical.serve.storage import Claim, Queue, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from veridical.program import Program, Run
+    from veridical.serve.proving import Prover
 
-__all__ = ["LEASE_SECONDS", "Configuration", "Worker", "main"]
+__all__ = ["LEASE_SECONDS", "Configuration", "Worker", "absolute", "main", "worker_command"]
+
+_LOG = logging.getLogger("veridical.serve")
 
 #: How long a dead worker keeps others from its jobs.
 LEASE_SECONDS: Final = 20
 _IDLE_SECONDS: Final = 0.2
+_MOST_IDLE_SECONDS: Final = 10.0
+_RETRY_SECONDS: Final = 0.5
+#: What a worker whose gateway is gone has to give its jobs back.
+_FAREWELL_SECONDS: Final = 2.0
 _NICENESS: Final = 10
 
 
@@ -41,8 +49,14 @@ class Configuration:
 
     database: str
     models: dict[str, str]
+    #: How many receipts are proven together at most.
     batch: int
     profile: str
+    #: Processes like this one that share the machine.
+    workers: int = 1
+    threads: int = 0
+    #: Address of a cluster where the proofs are made; nothing for this process itself.
+    cluster: str = ""
 
     def to_line(self) -> bytes:
         """Return one line of JSON."""
@@ -59,70 +73,99 @@ class _Lost(Exception):  # noqa: N818 - no error: nobody waits for the proof
 
 
 class Worker:
-    """Proves what it claims, one claim after the other."""
+    """Has proven what it claims, one claim after the other."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        prover: Prover | None = None,
+        lease_seconds: int = LEASE_SECONDS,
+    ) -> None:
+        """Open the database; the proofs are made in this process unless by another prover."""
+        self._profile = configuration.profile
+        self._batch = configuration.batch
+        self._lease_seconds = lease_seconds
+        local = LocalProver(configuration.models, threads=configuration.threads)
+        self._prover = prover or local
+        memory = half_of_memory(configuration.workers)
+        #: How many items of each model one proof takes here.
+        self.items = {
+            model: most_items(local.program(model), profile=self._profile, memory=memory)
+            for model in configuration.models
+        }
         self._store = Store(configuration.database)
         self._queue = Queue(self._store)
-        self._programs: dict[str, Program] = {}
+        self._lease = ""
 
     def close(self) -> None:
         """Give the database up."""
         self._store.close()
 
     def step(self) -> bool:
-        """Make one claim's proof; False if there was nothing to do."""
-        configuration = self._configuration
-        claim = self._queue.claim(
-            models=sorted(configuration.models),
-            limit=configuration.batch,
-            lease_seconds=LEASE_SECONDS,
-        )
+        """Make one claim's proof; False if there was nothing to do.
+
+        Raises:
+            SQLAlchemyError: the database does not answer.
+        """
+        seconds = self._lease_seconds
+        claim = self._queue.claim(models=self.items, limit=self._batch, lease_seconds=seconds)
         if claim is None:
             return False
+        self._lease = claim.lease
         try:
-            with _Heartbeat(self._queue, claim.lease) as heartbeat:
-                start = time.perf_counter()
-                content = self._prove(claim, heartbeat)
-                seconds = time.perf_counter() - start
-            digest = self._store.add_evidence(content)
-            share = int(seconds * 1e6) // len(claim.receipts) + 1
-            self._queue.proven(claim.lease, evidence=digest, cost=share)
+            task = self._task(claim)
+            with _Heartbeat(self._queue, claim.lease, seconds) as heartbeat:
+                proven = self._prover.prove(task, progress=heartbeat.stage)
+                share = -(-proven.microseconds // len(claim.receipts))
+                _persist(lambda: self._hand_in(claim.lease, proven.evidence, share), seconds)
         except _Lost:
             pass
+        except SQLAlchemyError:  # no fault of the jobs
+            _persist(self.leave, seconds)
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the claim goes back
-            self._queue.give_back(claim.lease, error=f"{type(error).__name__}: {error}")
+            message = f"{type(error).__name__}: {error}"
+            _persist(lambda: self._queue.give_back(claim.lease, error=message), seconds)
+        finally:
+            self._lease = ""
         return True
 
-    def _prove(self, claim: Claim, heartbeat: _Heartbeat) -> bytes:
-        program = self._program(claim.model)
-        runs: list[tuple[Run, veridical.receipt.Statement]] = []
+    def leave(self) -> None:
+        """Give back what is claimed: it is no fault of the jobs that the worker ends now."""
+        if self._lease:
+            self._queue.give_back(self._lease, error="", is_attempt=False)
+
+    def _hand_in(self, lease: str, evidence: bytes, cost: int) -> None:
+        self._queue.proven(lease, evidence=self._store.add_evidence(evidence), cost=cost)
+
+    def _task(self, claim: Claim) -> Task:
+        members: list[Member] = []
+        digests: set[str] = set()
         for number in claim.receipts:
             stored = self._store.receipt_at(number)
             if stored is None:
                 raise InputError(f"no receipt {number}")
-            if stored.receipt.statement.model.digest != program.digest_hex:
-                raise InputError("the model was replaced since", where=stored.receipt.receipt_id)
-            question = tensors_from_bytes(stored.question)
-            runs.append((veridical.program.run(program, question), stored.receipt.statement))
-        heartbeat.stage(zk.STAGES[0])
-        commitment = zk.commit(program, profile=self._configuration.profile)
-        proof = zk.prove(runs, commitment=commitment, progress=heartbeat.stage)
-        return proof.to_bytes()
-
-    def _program(self, model: str) -> Program:
-        if model not in self._programs:
-            self._programs[model] = veridical.program.load(self._configuration.models[model])
-        return self._programs[model]
+            statement = stored.receipt.statement
+            digests.add(statement.model.digest)
+            members.append(Member(question=stored.question, statement=statement.to_bytes()))
+        if len(digests) != 1:
+            raise InputError("the model was replaced between these receipts", where=claim.model)
+        return Task(
+            model=claim.model,
+            digest=digests.pop(),
+            profile=self._profile,
+            members=tuple(members),
+        )
 
 
 class _Heartbeat:
     """Keeps a lease while a proof is made, and learns when nobody waits for it."""
 
-    def __init__(self, queue: Queue, lease: str) -> None:
+    def __init__(self, queue: Queue, lease: str, seconds: int) -> None:
         self._queue = queue
         self._lease = lease
+        self._seconds = seconds
         self._stage = ""
         self._is_held = True
         self._ended = threading.Event()
@@ -138,34 +181,87 @@ class _Heartbeat:
 
     def stage(self, name: str) -> None:
         """Note the stage that begins; stop here if the claim is lost."""
-        self._stage = name
-        self._renew()
+        if name != self._stage:
+            self._stage = name
+            self._renew()
         if not self._is_held:
             raise _Lost
 
     def _beat(self) -> None:
-        while not self._ended.wait(LEASE_SECONDS / 4):
+        while not self._ended.wait(self._seconds / 4):
             self._renew()
 
     def _renew(self) -> None:
-        if not self._queue.renew(self._lease, stage=self._stage, lease_seconds=LEASE_SECONDS):
+        try:
+            held = self._queue.renew(self._lease, stage=self._stage, lease_seconds=self._seconds)
+        except SQLAlchemyError as error:  # the proof goes on: it may be back before it is there
+            _LOG.warning("a lease cannot be renewed: %s", type(error).__name__)
+            return
+        if not held:
             self._is_held = False
+
+
+def _persist(call: Callable[[], None], seconds: float) -> None:
+    """Try as long as a lease lasts: a lost connection is no reason to lose a proof."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            call()
+        except SQLAlchemyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+def work(worker: Worker, ended: threading.Event) -> None:
+    """Work until told to end; a database that is away is asked again, more and more slowly."""
+    pause = _IDLE_SECONDS
+    while not ended.is_set():
+        try:
+            has_worked = worker.step()
+        except SQLAlchemyError as error:
+            pause = min(2 * pause, _MOST_IDLE_SECONDS)
+            _LOG.warning("the database does not answer: %s", type(error).__name__)
+            ended.wait(pause)
+            continue
+        pause = _IDLE_SECONDS
+        if not has_worked:
+            ended.wait(pause)
 
 
 def main() -> None:
     """Work until standard input ends."""
     os.nice(_NICENESS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the gateway, which tells us
+    logging.basicConfig(level=logging.WARNING, format="worker: %(message)s")
     configuration = Configuration.from_line(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    worker = Worker(configuration)
-    while True:
-        if not worker.step():
-            time.sleep(_IDLE_SECONDS)
+    if configuration.cluster:
+        from veridical.serve.cluster import workers_of
+
+        workers = workers_of(configuration)
+    else:
+        workers = [Worker(configuration)]
+    for worker in workers:
+        threading.Thread(target=work, args=(worker, threading.Event()), daemon=True).start()
+    sys.stdin.buffer.read()  # until the gateway is gone
+    _leave(workers)
 
 
-def _end_with_parent() -> None:
-    """Leave at once when the gateway is gone; what was claimed is free when its lease ends."""
-    sys.stdin.buffer.read()
+def _leave(workers: Sequence[Worker]) -> None:
+    """End at once; jobs are given back if the database lets us, else when their lease ends."""
+
+    def leave() -> None:
+        for worker in workers:
+            try:
+                worker.leave()
+            except SQLAlchemyError as error:
+                _LOG.warning("jobs are not given back: %s", type(error).__name__)
+
+    farewell = threading.Thread(target=leave, daemon=True)
+    farewell.start()
+    farewell.join(_FAREWELL_SECONDS)
     os._exit(0)
 
 

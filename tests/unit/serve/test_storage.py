@@ -63,7 +63,7 @@ def test_a_claim_is_of_one_caller_and_nobody_else_gets_it(store: Store) -> None:
         for receipt_id in ids
     }
     claimed: list[set[int]] = []
-    while claim := queue.claim(models=["example"], limit=2, lease_seconds=60):
+    while claim := queue.claim(models={"example": 9}, limit=2, lease_seconds=60):
         claimed.append(set(claim.receipts))
     assert sorted(map(len, claimed)) == [1, 1, 2]
     assert set.union(*claimed) == set(numbers.values())
@@ -74,11 +74,11 @@ def test_a_claim_is_of_one_caller_and_nobody_else_gets_it(store: Store) -> None:
 def test_a_lost_lease_counts_no_more(store: Store) -> None:
     queue = Queue(store)
     job = queue.add(answered(store), key_id="k", tier="zk", quoted=1, limit=9)
-    lost = queue.claim(models=["example"], limit=1, lease_seconds=60)
+    lost = queue.claim(models={"example": 9}, limit=1, lease_seconds=60)
     assert lost is not None
     with writing(store.engine) as connection:
         connection.execute(update(JOBS).values(lease_until=0))  # as if its worker had died
-    taken = queue.claim(models=["example"], limit=1, lease_seconds=60)
+    taken = queue.claim(models={"example": 9}, limit=1, lease_seconds=60)
     assert taken is not None
     assert taken.receipts == (job.receipt,)
     digest = store.add_evidence(b"proof")
@@ -91,10 +91,11 @@ def test_a_job_that_kills_its_workers_fails(store: Store) -> None:
     queue = Queue(store)
     job = queue.add(answered(store), key_id="k", tier="zk", quoted=1, limit=9)
     for _ in range(MAX_ATTEMPTS):
-        assert queue.claim(models=["example"], limit=1, lease_seconds=60) is not None
+        assert queue.claim(models={"example": 9}, limit=1, lease_seconds=60) is not None
         with writing(store.engine) as connection:
             connection.execute(update(JOBS).values(lease_until=0))
-    assert queue.claim(models=["example"], limit=1, lease_seconds=60) is None
+    assert queue.claim(models={"example": 9}, limit=1, lease_seconds=60) is None
+    assert queue.end_late() == 1
     ended = queue.get(job.job_id)
     assert ended is not None
     assert ended.state == "failed"
@@ -103,7 +104,7 @@ def test_a_job_that_kills_its_workers_fails(store: Store) -> None:
 def test_a_cancelled_job_is_not_renewed(store: Store) -> None:
     queue = Queue(store)
     job = queue.add(answered(store), key_id="k", tier="zk", quoted=1, limit=9)
-    claim = queue.claim(models=["example"], limit=1, lease_seconds=60)
+    claim = queue.claim(models={"example": 9}, limit=1, lease_seconds=60)
     assert claim is not None
     assert queue.renew(claim.lease, stage="witness", lease_seconds=60)
     cancelled = queue.cancel(job.job_id)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 __all__ = [
@@ -54,7 +55,7 @@ API_KEYS: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
     #: Whether its receipts may be proven together with those of others, where a request says so.
-    Column("may_share", Integer, nullable=False, server_default="0"),
+    Column("may_share", Boolean, nullable=False, server_default=false()),
 )
 
 #: Logs that receipts of this database stand in. A leaf says nothing without its log.
@@ -133,7 +134,7 @@ JOBS: Final = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("deadline", BigInteger, nullable=False),
     #: Whether receipts of other callers may be proven with it.
-    Column("share", Integer, nullable=False, server_default="0"),
+    Column("share", Boolean, nullable=False, server_default=false()),
     Column("num_items", Integer, nullable=False, server_default="1"),
     Index("jobs_by_state", "state", "created_at"),
     Index("jobs_by_receipt", "receipt", "tier"),
