@@ -32,11 +32,13 @@
     │   │   ├── CheckpointError           a checkpoint is not signed by who should have signed it
     │   │   ├── InclusionError            an entry is not in the tree
     │   │   └── ConsistencyError          a log was forked, or rolled back
+    │   ├── PostError                   a published text is not the one that the output gives
     │   └── PolicyError                 the evidence is sound; the policy asks for more
     ├── UndecidedError                cannot be checked now; never means accepted
     │   ├── CollateralError             what a quote is judged by is missing or out of date
     │   ├── ProgramMissingError         the check needs the program, which was not given
-    │   └── RevealMissingError          the check needs bytes or a salt, which were not given
+    │   ├── RevealMissingError          the check needs bytes or a salt, which were not given
+    │   └── TemplateMissingError        nobody said which template of a text is accepted
     └── InternalError                 a defect of this package
 
 A rejection is raised, never returned, so that ignoring it is impossible. Every error says what
