@@ -160,8 +160,10 @@ def _read_text(path: Path) -> bytes:
 def _difference(report: PostReport) -> Difference | None:
     if report.relation is not Relation.EDITED or report.expected is None:
         return None
-    whole = b"" if report.filled is None else report.filled.text
-    return difference(*(part.decode("utf-8") for part in (report.expected, report.text, whole)))
+    whole = report.expected if report.filled is None else report.filled.text
+    return difference(
+        report.expected.decode("utf-8"), report.text.decode("utf-8"), whole=whole.decode("utf-8")
+    )
 
 
 def _value(report: PostReport, shown: Difference | None) -> dict[str, object]:
