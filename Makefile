@@ -10,6 +10,8 @@ ACCEPTANCE := tests/accept tests/soundness tests/differential tests/e2e \
 ACCEPTANCE_ZK := tests/accept/test_proving.py tests/accept/test_memory.py tests/accept/test_proof_mutations.py \
 	tests/accept/test_campaigns.py tests/soundness/test_proof_tier.py tests/soundness/test_registration.py \
 	tests/differential/test_proofs.py tests/unit/zk
+# All but `cluster`, which is large: scripts/cluster.sh installs it apart, for its acceptance test.
+EXTRAS := compile client serve tee dev
 COMPILE_LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	--universal --python-version 3.11
 
@@ -57,6 +59,7 @@ test-fast: build ## the inner loop: Python tests without the slow ones
 
 .PHONY: test-python
 test-python: build ## all Python tests with reduced counts of the long campaigns
+	scripts/postgres.sh >/dev/null || [ $$? -eq 3 ]  # without a server, tests on it say that they are skipped
 	pytest -m "not accept"
 
 .PHONY: test-rust
@@ -109,8 +112,9 @@ wheel: $(VENV)/packages.stamp ## a wheel for any x86-64 machine, with faster bui
 
 .PHONY: lock
 lock: $(VENV)/packages.stamp ## compile the hashed requirements again from pyproject.toml
-	$(COMPILE_LOCK) --all-extras pyproject.toml -o requirements/dev.txt
+	$(COMPILE_LOCK) $(EXTRAS:%=--extra %) pyproject.toml -o requirements/dev.txt
 	$(COMPILE_LOCK) pyproject.toml -c requirements/dev.txt -o requirements/base.txt
+	$(COMPILE_LOCK) --extra cluster pyproject.toml -c requirements/dev.txt -o requirements/cluster.txt
 	$(COMPILE_LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE_LOCK) --no-deps requirements/carriers.in -o requirements/carriers.txt
 	$(COMPILE_LOCK) requirements/peers-ezkl.in -o requirements/peers-ezkl.txt
