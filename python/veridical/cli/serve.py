@@ -38,6 +38,8 @@ def serve(  # noqa: PLR0913 - the options of one command
     proof_batch: int = 64,
     security: Literal["standard", "strong"] = "standard",
     threads: int = 0,
+    worker_threads: int = 0,
+    cluster: str = "",
 ) -> ExitCode:
     """Serve programs over HTTP; every answer carries a receipt.
 
@@ -69,6 +71,10 @@ def serve(  # noqa: PLR0913 - the options of one command
         standard: at least 100 bits of soundness of proofs; strong: 128.
     threads
         Threads of one run; 0 takes all cores.
+    worker_threads
+        Threads of one proof; 0 takes all cores, or one in a cluster.
+    cluster
+        Make proofs on a Ray cluster: auto, ray://HOST:10001 or HOST:6379; --workers are provers there.
     """
     if not api_keys and not _is_loopback(host):
         raise InputError(
@@ -79,8 +85,14 @@ def serve(  # noqa: PLR0913 - the options of one command
         raise InputError(f"--port {port}", advice="Give 1 to 65535.")
     if workers < 0 or threads < 0 or not 1 <= proof_batch <= 4096:  # noqa: PLR2004 - receipt.md 7.2
         raise InputError("--workers and --threads are 0 or more, --proof-batch is 1 to 4096")
+    if worker_threads < 0:
+        raise InputError("--worker-threads is 0 or more")
     from veridical import serve as serving
 
+    if cluster:
+        from veridical.serve.cluster import require_address
+
+        require_address(cluster)
     settings = serving.Settings(
         models=tuple(program),
         state=state,
@@ -93,6 +105,8 @@ def serve(  # noqa: PLR0913 - the options of one command
         proof_batch=proof_batch,
         proof_profile=security,
         threads=threads,
+        worker_threads=worker_threads,
+        cluster=cluster,
     )
 
     def on_start(gateway: Gateway) -> None:
