@@ -4,8 +4,9 @@ Not a forgery: every receipt here is honest. What stops it is arithmetic, or tha
 
 * **Off the log, mode `vrf`**: the question has one seed, so a hundred runs give one answer.
 * **On the log**: each run needs an intent before it, and each intent is closed in public or open
-  in public. With a beacon each intent has a round of its own and so another seed: there is
-  something to gain, and the log shows what was tried.
+  in public. An intent that is closed by a result which nobody gets looks answered: that the
+  question was run before is what gives it away. With a beacon each intent has a round of its own
+  and so another seed: there is something to gain, and the log shows what was tried.
 * **The seed that a provider chooses itself**, for comparison: a hundred runs give what it wants.
 
 Run with `python -m attacks.rerolls`.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +25,7 @@ from attacks.scene import NOW
 from attacks.seeded import asked, seeded_scene
 from veridical import keys
 from veridical.errors import SeedError
-from veridical.seeds import Round, draw, draw_with_beacon
+from veridical.seeds import Round, draw, draw_with_beacon, public_bytes
 from veridical.tlog import (
     Audit,
     Intent,
@@ -58,6 +59,11 @@ class Logged:
     rerolls: Rerolls
     report: Audit
     intents_of_the_question: int
+
+    @property
+    def repeated(self) -> int:
+        """How many of them the auditor found to be one question again."""
+        return sum(finding.kind == "repeated" for finding in self.report.findings)
 
 
 class LocalBeacon:
@@ -108,10 +114,14 @@ def on_the_log(
     folder: Path,
     *,
     mode: Literal["vrf", "vrf+beacon"],
-    hide: Literal["void", "open"],
+    hide: Literal["void", "open", "result", "streams"],
     retries: int = RETRIES,
 ) -> Logged:
-    """Log an intent for every run; publish the last answer, void the others or leave them open."""
+    """Log an intent for every run, publish the last answer, and hide the others.
+
+    They are voided, left open, or closed as if they had been answered, with results whose receipts
+    nobody gets; in the last form each under a stream of its own, so that no stream looks odd.
+    """
     signer, beacon, clock = keys.generate(), LocalBeacon(), [NOW]
     log = Writer.create(folder, origin="log.example/provider", signer=signer)
     question = asked(scene)
@@ -122,12 +132,14 @@ def on_the_log(
         parameters=parameters_digest(question.parameters),
         request_id=question.request_id,
         seed=mode,
+        seed_key=public_bytes(scene.key.public_key).hex(),
     )
     values, answers = set(), Counter[int]()
     with Writer(folder, signer, clock=lambda: clock[0], batch_seconds=0) as writer:
         for attempt in range(retries):
             clock[0] = NOW + 10 * attempt
-            opened = writer.append(draft)
+            stream = f"live-{attempt}" if hide == "streams" else "live"
+            opened = writer.append(replace(draft, stream=stream))
             assert isinstance(opened.entry, Intent)
             seed = (
                 draw(scene.key, question)
@@ -144,7 +156,7 @@ def on_the_log(
             values.add(seed.value)
             run = scene.sampled(seed)
             answers[int(run.outputs["y"][0])] += 1
-            if attempt == retries - 1:
+            if attempt == retries - 1 or hide in {"result", "streams"}:
                 receipt = scene.signed(seed, run, sequence=sequence_of(opened.entry))
                 writer.append(
                     Result(intent=opened.index, statement=receipt.receipt_id, time=clock[0])
@@ -159,7 +171,7 @@ def on_the_log(
         and (entry.model, entry.input, entry.request_id)
         == (draft.model, draft.input, draft.request_id)
     ]
-    report = audit(entry.to_bytes() for entry in entries)
+    report = audit((entry.to_bytes() for entry in entries), origin=log.key.name)
     return Logged(Rerolls(len(values), answers), report, len(same))
 
 
@@ -171,16 +183,18 @@ def main() -> None:
     print(f"off the log      : {RETRIES} runs, {off.seeds} seed, answers {dict(off.answers)}")
     assert (off.seeds, len(off.answers)) == (1, 1)
     for mode in ("vrf", "vrf+beacon"):
-        for hide in ("void", "open"):
+        for hide in ("void", "open", "result", "streams"):
             with tempfile.TemporaryDirectory() as folder:
                 shown = on_the_log(scene, Path(folder) / "log", mode=mode, hide=hide)
-            (stream,) = shown.report.streams.values()
+            streams = shown.report.streams.values()
             print(
                 f"on the log, {mode:<10}: {shown.intents_of_the_question} intents of one question "
-                f"seen, void rate {stream.void_rate:.2f}, open {len(stream.open_intents)}, "
+                f"seen, {shown.repeated} repeated, "
+                f"{sum(one.num_voids for one in streams)} voids, "
+                f"{sum(len(one.open_intents) for one in streams)} open, "
                 f"{shown.rerolls.seeds} seeds"
             )
-            assert shown.intents_of_the_question == RETRIES
+            assert shown.intents_of_the_question == shown.repeated + 1 == RETRIES
 
 
 if __name__ == "__main__":

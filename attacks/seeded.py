@@ -83,7 +83,13 @@ def seeded_scene() -> SeededScene:
     seed = draw(key, question)
     run = SampledRun(plain.run, SAMPLER, seed.value)
     rules = (
-        RequireSeed("vrf", key.public_key),
+        RequireSeed(
+            "vrf",
+            key.public_key,
+            nonce=NONCE,
+            parameters=SAMPLER.to_parameters(),
+            models=[plain.program.digest],
+        ),
         ExpectDecode(dict(SAMPLER.to_parameters().decode)),
     )
     members = {name: getattr(plain, name) for name in ("program", "provider")}

@@ -26,17 +26,21 @@ def test_off_the_log_every_retry_gives_the_same_seed() -> None:
     assert list(off.answers.values()) == [RETRIES]
 
 
-@pytest.mark.parametrize("hide", ["void", "open"])
+@pytest.mark.parametrize("hide", ["void", "open", "result", "streams"])
 @pytest.mark.parametrize("mode", ["vrf", "vrf+beacon"])
 def test_on_the_log_every_retry_is_seen(
-    tmp_path: Path, mode: Literal["vrf", "vrf+beacon"], hide: Literal["void", "open"]
+    tmp_path: Path,
+    mode: Literal["vrf", "vrf+beacon"],
+    hide: Literal["void", "open", "result", "streams"],
 ) -> None:
     shown = on_the_log(seeded_scene(), tmp_path / "log", mode=mode, hide=hide)
     assert shown.intents_of_the_question == RETRIES
-    (stream,) = shown.report.streams.values()
     hidden = RETRIES - 1
-    assert len(stream.open_intents) == (hidden if hide == "open" else 0)
-    assert stream.void_rate == (hidden / RETRIES if hide == "void" else 0)
+    assert shown.repeated == len(shown.report.findings) == hidden
+    streams = list(shown.report.streams.values())
+    assert len(streams) == (RETRIES if hide == "streams" else 1)
+    assert len(streams[0].open_intents) == (hidden if hide == "open" else 0)
+    assert streams[0].void_rate == (hidden / RETRIES if hide == "void" else 0)
     # Only the beacon's rounds differ, and there the retries are worth something: hence the log.
     assert shown.rerolls.seeds == (1 if mode == "vrf" else RETRIES)
     assert len(shown.rerolls.answers) == (1 if mode == "vrf" else 2)

@@ -34,13 +34,13 @@ def entries() -> list[bytes]:
         parameters="sha256:" + "5d" * 32,
         request_id="order-4711",
     )
-    first = draft.numbered(0, "", time=NOW)
+    first = draft.numbered(0, "", origin=ORIGIN, time=NOW)
     result = Result(intent=0, statement="sha256:" + "96" * 32, time=NOW + 1)
     second = replace(draft, input="sha256-salted:" + "0b" * 32, request_id="order-4712")
     return [
         first.to_bytes(),
         result.to_bytes(),
-        second.numbered(1, first.digest, time=NOW + 2).to_bytes(),
+        second.numbered(1, first.digest, origin=ORIGIN, time=NOW + 2).to_bytes(),
     ]
 
 

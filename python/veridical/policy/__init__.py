@@ -27,11 +27,13 @@ from veridical.policy.rules import (
     TrustedModels,
     TrustedSigners,
 )
-from veridical.policy.seeds import ExpectDecode, RequireSeed
+from veridical.policy.seeds import ANY, AnyPart, ExpectDecode, RequireSeed
 
 __all__ = [
+    "ANY",
     "AllOf",
     "AnyOf",
+    "AnyPart",
     "EnvelopeFacts",
     "ExpectDecode",
     "ExpectInput",

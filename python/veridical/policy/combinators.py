@@ -6,7 +6,7 @@ Spec: spec/v1/policy.md, section 3.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from veridical.errors import PolicyFormatError
@@ -32,8 +32,16 @@ class AllOf:
         object.__setattr__(self, "rules", _require_rules("AllOf", rules))
 
     def evaluate(self, facts: Facts, /) -> RuleResult:
-        """Return the least result; of equals, the first."""
-        return min((rule.evaluate(facts) for rule in self.rules), key=lambda r: r.result)
+        """Return the least result; of equals, the first. What all of them rest on is kept."""
+        results = [rule.evaluate(facts) for rule in self.rules]
+        least = min(results, key=lambda r: r.result)
+        if least.result is not Result.ACCEPTED:
+            return least
+        return replace(
+            least,
+            logged=tuple(dict.fromkeys(one for r in results for one in r.logged)),
+            assumptions=tuple(dict.fromkeys(one for r in results for one in r.assumptions)),
+        )
 
     def signers(self) -> Iterable[PublicKey]:
         """Yield the keys of every rule."""

@@ -26,7 +26,8 @@ from veridical.policy.rules import (
     TrustedModels,
     TrustedSigners,
 )
-from veridical.policy.seeds import ExpectDecode, RequireSeed, named_beacon
+from veridical.policy.seeds import ANY, ExpectDecode, RequireSeed, named_beacon
+from veridical.receipt.statement import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,10 +121,30 @@ class _Table:
             raise PolicyFormatError(f"key {key!r} is not a list of strings", self.where)
         return values
 
+    def take_flag(self, key: str) -> bool:
+        """Remove and return true or false; an absent one is false."""
+        value = self._content.pop(key, False)
+        if not isinstance(value, bool):
+            raise PolicyFormatError(f"key {key!r} is neither true nor false", self.where)
+        return value
+
     def require_empty(self) -> None:
         """Refuse keys that nobody took."""
         if self._content:
             raise PolicyFormatError(f"unknown key {min(self._content)[:64]!r}", self.where)
+
+
+def _parameters(table: _Table) -> Parameters:
+    content = _Table(table.take("parameters", dict), f"{table.where}: parameters")
+    decode = dict(content.take("decode", dict))
+    ExpectDecode(decode)  # refuses what no statement could hold
+    parameters = Parameters(
+        decode=tuple(sorted(decode.items())),
+        template=content.take("template", str, default=""),
+        tokenizer=content.take("tokenizer", str, default=""),
+    )
+    content.require_empty()
+    return parameters
 
 
 @dataclass(slots=True)
@@ -187,14 +208,28 @@ class _Reader:
     def _require_logged(table: _Table, _depth: int) -> RequireLogged:
         logs, cosigners = table.take_texts("logs"), table.take_texts("cosigners")
         count = table.take("min_cosigners", int, default=len(cosigners))
-        return RequireLogged(*logs, cosigners=cosigners, min_cosigners=count)
+        split = table.take_flag("allow_split_view")
+        return RequireLogged(
+            *logs, cosigners=cosigners, min_cosigners=count, allow_split_view=split
+        )
 
     def _require_seed(self, table: _Table, depth: int) -> Policy:
         mode, keys = table.take("mode", str), self._keys(table)
         beacon = table.take("beacon", str, default="quicknet")
         has_logs = mode == "vrf+beacon"
         logged = self._require_logged(table, depth) if has_logs else None
-        return RequireSeed(mode, *keys, beacon=named_beacon(beacon), logged=logged)
+        free = table.take_texts("any")
+        if not set(free) <= {"nonce", "parameters", "models"}:
+            raise PolicyFormatError("key 'any' names parts other than those of a question")
+        return RequireSeed(
+            mode,
+            *keys,
+            nonce=ANY if "nonce" in free else table.take("nonce", str),
+            parameters=ANY if "parameters" in free else _parameters(table),
+            models=ANY if "models" in free else table.take_texts("models"),
+            beacon=named_beacon(beacon),
+            logged=logged,
+        )
 
     def _trusted_signers(self, table: _Table, _depth: int) -> Policy:
         return TrustedSigners(*self._keys(table))

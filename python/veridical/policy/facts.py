@@ -44,6 +44,9 @@ class RuleResult:
     undecided_error: type[UndecidedError] = RevealMissingError
     #: What a rejected result is raised as, where there is something more exact than `PolicyError`.
     rejected_error: VerificationError | None = None
+    #: What an accepted result rests on: a binding in a log, and what was not compared.
+    logged: tuple[Logged, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, rule: str, detail: str, *, holds: bool) -> RuleResult:
@@ -79,7 +82,7 @@ class Facts:
     output_match: Result
     now: int
     #: Makes check 16 for the logs and cosigners that a rule names.
-    logged: Callable[[LogTrust], Logged | VerificationError] = _nothing_logged
+    logged: Callable[[LogTrust], tuple[Logged, ...] | VerificationError] = _nothing_logged
     #: What check 17 showed: the seed, None if the statement has none, or why it is none.
     seed: Drawn | VerificationError | None = None
 

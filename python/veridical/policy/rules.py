@@ -138,14 +138,24 @@ class RequireLogged(Rule):
         *logs: NoteKey | str,
         cosigners: Iterable[NoteKey | str] = (),
         min_cosigners: int | None = None,
+        allow_split_view: bool = False,
     ) -> None:
-        """Name logs and cosigners by their keys; all cosigners are needed unless it is said."""
+        """Name logs and cosigners by their keys; all cosigners are needed unless it is said.
+
+        More than half of them must be asked for, unless `allow_split_view` is said: of half, two
+        can be honest and have signed two histories.
+        """
         _require_any("RequireLogged", logs)
         named = _note_keys(cosigners)
         count = len(named) if min_cosigners is None else min_cosigners
         _require_count("RequireLogged", count)
         try:
-            trust = LogTrust(logs=_note_keys(logs), cosigners=named, min_cosigners=count)
+            trust = LogTrust(
+                logs=_note_keys(logs),
+                cosigners=named,
+                min_cosigners=count,
+                allow_split_view=allow_split_view,
+            )
         except InputError as error:
             raise PolicyFormatError(f"RequireLogged: {error.message}") from error
         object.__setattr__(self, "trust", trust)
@@ -156,7 +166,7 @@ class RequireLogged(Rule):
         if isinstance(shown, VerificationError):
             detail = f"{shown.check}: {shown.message}"
             return RuleResult(Result.REJECTED, "require_logged", detail, rejected_error=shown)
-        return RuleResult(Result.ACCEPTED, "require_logged", shown.detail)
+        return RuleResult(Result.ACCEPTED, "require_logged", shown[0].detail, logged=shown[:1])
 
 
 def _note_keys(keys: Iterable[NoteKey | str]) -> tuple[NoteKey, ...]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHAIN_BYTES",
+    "CLOCK_SLACK_SECONDS",
     "MARGIN_SECONDS",
     "MAX_SIGNATURE_BYTES",
     "QUICKNET",
@@ -31,8 +32,10 @@ __all__ = [
 
 CHAIN_BYTES: Final = 32
 MAX_SIGNATURE_BYTES: Final = 128
-#: Between the time of an intent and its round: what logging and cosigning take.
-MARGIN_SECONDS: Final = 3
+#: Between the time of an intent and its round: what logging and cosigning take, and the slack.
+MARGIN_SECONDS: Final = 6
+#: By how much a clock may be behind: a cosignature that close to a round may be later than it.
+CLOCK_SLACK_SECONDS: Final = 2
 ROUNDS_MAX_BYTES: Final = 1024 * 1024
 
 

@@ -6,6 +6,7 @@ Spec: spec/v1/log.md, section 8. An audit trusts nobody's index: it reads the en
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Audit", "Closing", "Finding", "IntentRecord", "StreamAudit", "audit"]
 
+#: By how much a clock may be set back without being found, and be ahead of the auditor's.
+BACK_SECONDS: Final = 2
+FUTURE_SECONDS: Final = 60
 #: Of one kind of list in `--json`; the counts are complete.
 MAX_LISTED: Final = 1000
 
@@ -70,6 +74,9 @@ class StreamAudit:
     num_results: int = 0
     num_voids: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    #: Intents of a question that was asked before, where neither request id nor seed tells them
+    #: apart: two consumers may ask the same, and its answer is the same.
+    num_repeats: int = 0
 
     @property
     def open_intents(self) -> list[IntentRecord]:
@@ -90,6 +97,7 @@ class StreamAudit:
             "open": len(still_open),
             "open_leaves": [intent.leaf for intent in still_open[:MAX_LISTED]],
             "reasons": self.reasons,
+            "repeats": self.num_repeats,
             "results": self.num_results,
             "stream": self.stream,
             "void_rate": self.void_rate,
@@ -127,9 +135,12 @@ class Audit:
         }
 
 
-def audit(entries: Iterable[bytes]) -> Audit:
-    """Read all entries of a log, from leaf 0 on."""
-    auditor = _Auditor()
+def audit(entries: Iterable[bytes], *, origin: str | None = None, now: int | None = None) -> Audit:
+    """Read all entries of a log, from leaf 0 on.
+
+    With an `origin`, intents that name another log are found; with a time, entries of the future.
+    """
+    auditor = _Auditor(origin, now)
     for leaf, content in enumerate(entries):
         auditor.take(leaf, content)
     return auditor.finish()
@@ -138,7 +149,11 @@ def audit(entries: Iterable[bytes]) -> Audit:
 class _Auditor:
     """One pass over the entries."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: str | None, now: int | None) -> None:
+        self._origin = origin
+        self._latest = None if now is None else now + FUTURE_SECONDS
+        #: The first intent of each question.
+        self._questions: dict[bytes, int] = {}
         self._size = 0
         self._streams: dict[str, StreamAudit] = {}
         self._findings: list[Finding] = []
@@ -156,6 +171,9 @@ class _Auditor:
         except MalformedError as error:
             self._find("unknown", leaf, error.message)
             return
+        if self._latest is not None and entry.time > self._latest:
+            name = entry.stream if isinstance(entry, Intent) else ""
+            self._find("time", leaf, f"its time, {entry.time}, lies in the future", name)
         if isinstance(entry, Intent):
             self._open(leaf, entry)
         else:
@@ -178,6 +196,7 @@ class _Auditor:
 
     def _open(self, leaf: int, intent: Intent) -> None:
         stream = self._streams.setdefault(intent.stream, StreamAudit(intent.stream))
+        self._compare(leaf, intent, stream)
         record = IntentRecord(leaf, intent.number, intent.time)
         stream.intents.append(record)
         self._by_leaf[leaf] = (stream, record)
@@ -195,6 +214,23 @@ class _Auditor:
         if intent.number > number:
             self._last[intent.stream] = (intent.number, intent.digest)
 
+    def _compare(self, leaf: int, intent: Intent, stream: StreamAudit) -> None:
+        """Hold an intent against its log, the intent before it, and every question so far."""
+        if self._origin not in (None, intent.origin):
+            self._find("origin", leaf, f"it names log {intent.origin}", intent.stream)
+        before = stream.intents[-1].time if stream.intents else 0
+        if intent.time + BACK_SECONDS < before:
+            detail = f"its time, {intent.time}, is before {before}, that of the intent before it"
+            self._find("time", leaf, detail, intent.stream)
+        question = f"{intent.model} {intent.input} {intent.parameters} {intent.request_id}"
+        first = self._questions.setdefault(hashlib.sha256(question.encode()).digest(), leaf)
+        if first == leaf:
+            return
+        if intent.request_id or intent.seed != "none":
+            self._find("repeated", leaf, f"the question of leaf {first} again", intent.stream)
+        else:
+            stream.num_repeats += 1
+
     def _close(self, leaf: int, entry: Result | Void) -> None:
         found = self._by_leaf.get(entry.intent)
         name = "" if found is None else found[0].stream
@@ -207,6 +243,9 @@ class _Auditor:
             self._find("dangling", leaf, f"leaf {entry.intent} is no earlier intent")
             return
         stream, record = found
+        if entry.time + BACK_SECONDS < record.time:
+            detail = f"its time, {entry.time}, is before {record.time}, that of its intent"
+            self._find("time", leaf, detail, name)
         if record.closing is not None:
             detail = f"intent {entry.intent} is closed by leaf {record.closing.leaf} too"
             self._find("closed_twice", leaf, detail, name)

@@ -122,9 +122,14 @@ class SignedCheckpoint:
         return cls(checkpoint, Note(checkpoint.to_text(), (line,)))
 
     def with_lines(self, lines: Iterable[NoteSignature]) -> Self:
-        """Return this checkpoint with more signature lines; one that is there is not repeated."""
-        new = [line for line in lines if line not in self.note.signatures]
-        return replace(self, note=replace(self.note, signatures=(*self.note.signatures, *new)))
+        """Return this checkpoint with lines of further keys; a key that signed is not repeated.
+
+        So a head that stands still keeps each cosigner's earliest time, and its note stays small.
+        """
+        merged: dict[tuple[str, bytes], NoteSignature] = {}
+        for line in (*self.note.signatures, *lines):
+            merged.setdefault((line.name, line.key_id), line)
+        return replace(self, note=replace(self.note, signatures=tuple(merged.values())))
 
     def verify_log(self, logs: Iterable[NoteKey]) -> NoteKey:
         """Return the log key that signed this.
@@ -150,7 +155,7 @@ class SignedCheckpoint:
     def verify_cosigners(
         self, cosigners: Iterable[NoteKey], *, at_least: int = 0
     ) -> tuple[Cosignature, ...]:
-        """Return one verified cosignature for each cosigner that signed, the latest of each.
+        """Return one verified cosignature for each cosigner that signed, the earliest of each.
 
         Raises:
             CheckpointError: check `log.cosignature`: one does not verify, or there are too few.
@@ -159,7 +164,7 @@ class SignedCheckpoint:
         named = [key for key in cosigners if key.role == "cosigner"]
         for key, line in self.note.by(named):
             timestamp = _cosigned_at(key, line.signature, self.note.text)
-            verified[key] = max(timestamp, verified.get(key, 0))
+            verified[key] = min(timestamp, verified.get(key, timestamp))
         if len(verified) < at_least:
             raise CheckpointError(
                 f"cosigned by {len(verified)} of {len(named)} named cosigners; "

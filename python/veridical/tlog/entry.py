@@ -5,11 +5,12 @@ Spec: spec/v1/log.md, section 4.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from veridical.commitment import Commitment, sha256_digest
-from veridical.errors import Error, InputError, MalformedError
+from veridical.errors import Error, InputError, InternalError, MalformedError
 from veridical.receipt import canonical
 from veridical.receipt.members import Members, require_object
 
@@ -26,6 +27,7 @@ __all__ = [
     "Void",
     "entry_from_bytes",
     "parameters_digest",
+    "require_origin",
     "require_valid",
 ]
 
@@ -34,6 +36,9 @@ INTENT_TYPE: Final = "veridical-intent/v1"
 RESULT_TYPE: Final = "veridical-result/v1"
 VOID_TYPE: Final = "veridical-void/v1"
 SEED_MODES: Final = ("none", "vrf", "vrf+beacon")
+
+#: With a seed, and for mode `none`.
+_SEED_KEY: Final = (re.compile(r"[0-9a-f]{64}"), re.compile(""))
 
 _INTENT_TAG: Final = "veridical.intent.v1"
 _PARAMETERS_TAG: Final = "veridical.parameters.v1"
@@ -46,8 +51,13 @@ def parameters_digest(parameters: Parameters) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A run that is about to be made, under a number that nobody else gets."""
+    """A run that is about to be made, under a number that nobody else gets.
 
+    It names its log, so that one intent stands in one log, and the key of its seed, so that a
+    provider with several keys cannot choose among their draws afterwards.
+    """
+
+    origin: str
     stream: str
     number: int
     previous: str
@@ -56,6 +66,7 @@ class Intent:
     parameters: str
     request_id: str
     seed: str
+    seed_key: str
     time: int
 
     @property
@@ -70,10 +81,12 @@ class Intent:
                 "input": self.input,
                 "model": self.model,
                 "number": self.number,
+                "origin": self.origin,
                 "parameters": self.parameters,
                 "previous": self.previous,
                 "request_id": self.request_id,
                 "seed": self.seed,
+                "seed_key": self.seed_key,
                 "stream": self.stream,
                 "time": self.time,
                 "type": INTENT_TYPE,
@@ -83,12 +96,14 @@ class Intent:
     @classmethod
     def from_value(cls, value: Value, *, where: str) -> Self:
         """Read the JSON form."""
-        names = ("input", "model", "number", "parameters", "previous", "request_id", "seed")
-        members = Members(value, (*names, "stream", "time", "type"), where=where)
+        names = ("input", "model", "number", "origin", "parameters", "previous", "request_id")
+        last = ("seed", "seed_key", "stream", "time", "type")
+        members = Members(value, (*names, *last), where=where)
         members.literal("type", INTENT_TYPE)
         text = members.text("input")
         Commitment.from_text(text, where=members.where("input"))
         intent = cls(
+            origin=_short_text(members, "origin"),
             stream=_short_text(members, "stream"),
             number=members.count("number"),
             previous=members.digest("previous", is_optional=True),
@@ -97,10 +112,13 @@ class Intent:
             parameters=members.digest("parameters"),
             request_id=members.text("request_id"),
             seed=members.text("seed"),
+            seed_key=members.text("seed_key"),
             time=members.count("time"),
         )
         if intent.seed not in SEED_MODES:
             raise members.refuse("seed", f"no mode of a seed: {intent.seed[:40]!r}")
+        if _SEED_KEY[intent.seed == "none"].fullmatch(intent.seed_key) is None:
+            raise members.refuse("seed_key", "a seed has a key of 64 digits, mode 'none' has none")
         if (intent.number == 0) != (intent.previous == ""):
             raise members.refuse("previous", "previous is empty if and only if number is 0")
         return intent
@@ -116,10 +134,13 @@ class IntentDraft:
     parameters: str
     request_id: str = ""
     seed: str = "none"
+    #: Of the key that will make the seed, in hexadecimal; empty for mode `none`.
+    seed_key: str = ""
 
-    def numbered(self, number: int, previous: str, *, time: int) -> Intent:
-        """Return the intent under the next number of its stream."""
+    def numbered(self, number: int, previous: str, *, origin: str, time: int) -> Intent:
+        """Return the intent under the next number of its stream, in the log of this origin."""
         return Intent(
+            origin=origin,
             stream=self.stream,
             number=number,
             previous=previous,
@@ -128,6 +149,7 @@ class IntentDraft:
             parameters=self.parameters,
             request_id=self.request_id,
             seed=self.seed,
+            seed_key=self.seed_key,
             time=time,
         )
 
@@ -216,6 +238,21 @@ def _class_of(kind: Value | None, *, where: str) -> type[Entry]:
     if entry is None:
         raise MalformedError(f"unknown type of entry {str(kind)[:40]!r}", where=where)
     return entry
+
+
+def require_origin(origin: str) -> None:
+    """Return if intents can name a log by this origin.
+
+    Raises:
+        InputError: it is no canonical string.
+    """
+    try:
+        canonical.encode({"origin": origin})
+    except InternalError as error:
+        raise InputError(
+            f"{origin[:80]!r} is no origin of a log: {error.message}",
+            advice="Take a URL without its scheme in ASCII, such as log.example/provider.",
+        ) from error
 
 
 def require_valid(entry: Entry) -> bytes:

@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from veridical.errors import InputError
+from veridical.errors import InputError, LogError
 from veridical.tlog.entry import Intent, Result
 
 if TYPE_CHECKING:
@@ -76,7 +76,17 @@ class Index:
     @property
     def size(self) -> int:
         """How many leaves the index covers."""
-        return int(self._one("SELECT size FROM state")[0])
+        row = self._first("SELECT size FROM state")
+        if row is None:
+            raise LogError("the index says no size", check="log.index")
+        return int(row[0])
+
+    def size_or_zero(self) -> int:
+        """Return `size`; 0 if the index is damaged, which is found when it is used."""
+        try:
+            return self.size
+        except LogError:
+            return 0
 
     def next_in(self, stream: str) -> tuple[int, str]:
         """Return the next number of a stream, and the digest of the intent before it."""
@@ -108,10 +118,11 @@ class Index:
 
     def open_intents(self) -> list[int]:
         """Return the leaves of all intents that nothing closes."""
-        rows = self._connection.execute(
-            "SELECT leaf FROM intents WHERE closed IS NULL ORDER BY leaf"
-        )
-        return [int(row[0]) for row in rows]
+        query = "SELECT leaf FROM intents WHERE closed IS NULL ORDER BY leaf"
+        try:
+            return [int(row[0]) for row in self._connection.execute(query)]
+        except sqlite3.Error as error:
+            raise _damaged(error) from error
 
     def apply(self, leaf: int, entry: Entry) -> None:
         """Take one entry.
@@ -153,9 +164,16 @@ class Index:
         )
 
     def _first(self, query: str, *values: str | int) -> tuple[Any, ...] | None:
-        row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+        try:
+            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise _damaged(error) from error
         return row
 
-    def _one(self, query: str) -> tuple[int, ...]:
-        row: tuple[int, ...] = self._connection.execute(query).fetchone()
-        return row
+
+def _damaged(error: sqlite3.Error) -> LogError:
+    return LogError(
+        f"the index cannot be read: {error}",
+        check="log.index",
+        advice="Remove the index; opening the log to append makes it again.",
+    )

@@ -6,12 +6,20 @@ a checkpoint covers never changes.
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from veridical.errors import CheckpointError, ConsistencyError, Error, InputError, LogError
+from veridical.errors import (
+    CheckpointError,
+    ConsistencyError,
+    Error,
+    InputError,
+    LogError,
+    MalformedError,
+)
 from veridical.receipt import canonical
 from veridical.receipt.members import Members
 from veridical.tlog.checkpoint import SignedCheckpoint
@@ -19,7 +27,7 @@ from veridical.tlog.entry import entry_from_bytes
 from veridical.tlog.index import Index
 from veridical.tlog.note import NOTE_MAX_BYTES, NoteKey
 from veridical.tlog.proof import LogProof
-from veridical.tlog.storage import STATE, replace_file
+from veridical.tlog.storage import STATE, Lock, replace_file
 from veridical.tlog.tiles import TileReader
 from veridical.tlog.tree import consistency_proof, inclusion_proof, verify_consistency
 
@@ -31,7 +39,11 @@ __all__ = ["Log", "require_extends"]
 CHECKPOINT: Final = "checkpoint"
 COSIGNED: Final = "checkpoint.cosigned"
 SETTINGS: Final = "log.json"
+COSIGNED_FOLDER: Final = "cosigned"
 INDEX: Final = "index.sqlite"
+#: Cosigned checkpoints that are kept beside the latest.
+MAX_COSIGNED: Final = 4096
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 _SETTINGS_VERSION: Final = "veridical-log/v1"
 _SETTINGS_MAX_BYTES: Final = 16 * 1024
@@ -146,20 +158,53 @@ class Log:
         """Open the index to read."""
         return Index(self.folder / STATE / INDEX, mode="read")
 
+    def first_cosigned(self, leaf: int) -> SignedCheckpoint | None:
+        """Return the earliest checkpoint with cosignatures that is kept and covers a leaf."""
+        sizes = [size for size in self._cosigned_sizes() if size > leaf]
+        return self._signed(f"{COSIGNED_FOLDER}/{sizes[0]}") if sizes else None
+
+    def _cosigned_sizes(self) -> list[int]:
+        try:
+            names = [path.name for path in (self.folder / COSIGNED_FOLDER).iterdir()]
+        except OSError:
+            return []
+        return sorted(int(name) for name in names if _SIZE.fullmatch(name))
+
     def publish_cosigned(self, signed: SignedCheckpoint) -> SignedCheckpoint:
         """Publish a checkpoint with cosignatures; those of the one that is there are kept.
 
         Raises:
             CheckpointError: it is not this log's.
-            InputError: it is older than the one that is there.
+            InputError: it is older than the one that is there, or has too many signatures.
+            ConsistencyError: the one that is there has another root.
         """
         signed.verify_log([self.key])
+        (self.folder / STATE).mkdir(exist_ok=True)
+        lock = Lock(self.folder / STATE / "cosigned.lock", waits=True)
+        try:
+            return self._publish(signed)
+        finally:
+            lock.release()
+
+    def _publish(self, signed: SignedCheckpoint) -> SignedCheckpoint:
         present = self.cosigned()
         if present is not None and present.size > signed.size:
             raise InputError(f"a checkpoint of {present.size} leaves is cosigned already")
-        if present is not None and present.note.text == signed.note.text:
-            signed = present.with_lines(signed.note.signatures)
-        replace_file(self.folder / COSIGNED, signed.to_bytes())
+        if present is not None and present.size == signed.size:
+            require_extends(present, signed, [])
+            if present.note.text == signed.note.text:
+                signed = present.with_lines(signed.note.signatures)
+        content = signed.to_bytes()
+        try:
+            SignedCheckpoint.from_bytes(content)  # what no reader takes would stop the log
+        except MalformedError as error:
+            raise InputError(f"the checkpoint cannot be published: {error.message}") from error
+        folder = self.folder / COSIGNED_FOLDER
+        folder.mkdir(exist_ok=True)
+        replace_file(folder / str(signed.size), content)
+        replace_file(self.folder / COSIGNED, content)
+        for size in self._cosigned_sizes()[:-MAX_COSIGNED]:
+            (folder / str(size)).unlink(missing_ok=True)
         return signed
 
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from veridical.commitment import frame
-from veridical.errors import InputError
+from veridical.errors import InputError, LogError
 from veridical.tlog.tiles import encode_bundle, parse_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["STATE", "Batch", "Files", "Journal", "Lock"]
@@ -74,22 +74,52 @@ class Journal:
         self.num_bytes += len(record)
 
     def close(self) -> None:
-        """Close the file; it stays."""
-        os.close(self._file)
+        """Close the file; it stays. A second call does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
     @staticmethod
-    def read(path: Path) -> Iterator[Batch]:
-        """Yield every whole batch; the first that is not ends the journal."""
+    def read(path: Path, *, is_last: bool = True) -> list[Batch]:
+        """Return every batch. What the last write left of one is dropped; it was told to nobody.
+
+        Raises:
+            LogError: a batch that was followed by another, or by another journal, is damaged.
+        """
         content = path.read_bytes()
+        batches: list[Batch] = []
         offset = 0
-        while offset + _U64 <= len(content):
-            start = offset + _U64
-            end = start + int.from_bytes(content[offset:start], "little")
-            payload, digest = content[start:end], content[end : end + _HASH_BYTES]
-            if hashlib.sha256(payload).digest() != digest:
-                return
-            yield Batch.from_payload(payload)
-            offset = end + _HASH_BYTES
+        while offset < len(content):
+            payload = _payload(content, offset)
+            if payload is None:
+                break
+            batches.append(Batch.from_payload(payload))
+            offset += _U64 + len(payload) + _HASH_BYTES
+        # The length of a damaged record may be damaged too, so any later record convicts it.
+        if offset < len(content) and (not is_last or _has_record(content, offset + 1)):
+            raise LogError(
+                f"the record at byte {offset} is damaged, and others follow it",
+                where=f"{STATE}/{path.name}",
+                check="log.rollback",
+                advice="Bring the journal back from a copy; a log without it would be a fork.",
+            )
+        return batches
+
+
+def _payload(content: bytes, offset: int) -> bytes | None:
+    """Return the payload of the record at an offset, or None if there is no whole one."""
+    start = offset + _U64
+    end = start + int.from_bytes(content[offset:start], "little")
+    if end + _HASH_BYTES > len(content):
+        return None
+    payload = content[start:end]
+    digest = content[end : end + _HASH_BYTES]
+    return payload if hashlib.sha256(payload).digest() == digest else None
+
+
+def _has_record(content: bytes, start: int) -> bool:
+    last = len(content) - _U64 - _HASH_BYTES
+    return any(_payload(content, offset) is not None for offset in range(start, last + 1))
 
 
 class Files:
@@ -136,12 +166,12 @@ class Files:
 class Lock:
     """The right to write to a log, held by one process until it ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, waits: bool = False) -> None:
         import fcntl  # readers and verifiers run where there is none
 
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except OSError as error:
             os.close(self._file)
             raise InputError(

@@ -12,7 +12,7 @@ from veridical.errors import LogError
 from veridical.tlog.tree import HASH_BYTES, node_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "TILE_WIDTH",
@@ -123,17 +123,20 @@ class TileReader:
         if cached is not None:
             return cached
         width = tile_width(level, number, self.size)
-        content = b""
-        if width:
-            paths = {tile_path(level, number, w): None for w in (width, TILE_WIDTH)}
-            content = self._read(list(paths))[: width * HASH_BYTES]
-        if len(content) != width * HASH_BYTES or not width:
+        if not width:
             raise LogError(
-                f"the tile has {len(content)} bytes; a tree of {self.size} needs "
-                f"{width * HASH_BYTES}",
-                where=tile_path(level, number, width or TILE_WIDTH),
+                f"a tree of {self.size} has no such tile",
+                where=tile_path(level, number),
                 check="log.tile",
             )
+        found, whole = self._read({tile_path(level, number, w): w for w in (width, TILE_WIDTH)})
+        if len(whole) != found * HASH_BYTES:
+            raise LogError(
+                f"the tile has {len(whole)} bytes, not {found * HASH_BYTES}",
+                where=tile_path(level, number, found),
+                check="log.tile",
+            )
+        content = whole[: width * HASH_BYTES]
         if len(self._cache) >= _MAX_CACHED:
             self._cache.clear()
         self._cache[level, number] = content
@@ -142,12 +145,14 @@ class TileReader:
     def bundle(self, number: int) -> list[bytes]:
         """Return the entries of one bundle, as many as there are in this tree."""
         width = tile_width(0, number, self.size)
-        paths = {bundle_path(number, w): None for w in (width or TILE_WIDTH, TILE_WIDTH)}
-        where = next(iter(paths))
-        entries = parse_bundle(self._read(list(paths)), where=where)
-        if len(entries) < width:
+        found, content = self._read(
+            {bundle_path(number, w): w for w in (width or TILE_WIDTH, TILE_WIDTH)}
+        )
+        where = bundle_path(number, found)
+        entries = parse_bundle(content, where=where)
+        if len(entries) != found:
             raise LogError(
-                f"the bundle has {len(entries)} entries; a tree of {self.size} needs {width}",
+                f"the bundle has {len(entries)} entries, not {found}",
                 where=where,
                 check="log.bundle",
             )
@@ -164,15 +169,15 @@ class TileReader:
                 if number * TILE_WIDTH + offset >= start:
                     yield number * TILE_WIDTH + offset, entry
 
-    def _read(self, paths: Sequence[str]) -> bytes:
-        """Return the first of several files that is there."""
-        for path in paths:
+    def _read(self, paths: Mapping[str, int]) -> tuple[int, bytes]:
+        """Return the first of several files that is there, with the width of its path."""
+        for path, width in paths.items():
             try:
-                return (self._folder / path).read_bytes()
+                return width, (self._folder / path).read_bytes()
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise LogError(
                     f"cannot read: {error.strerror}", where=path, check="log.tile"
                 ) from error
-        raise LogError("the file is missing", where=paths[0], check="log.tile")
+        raise LogError("the file is missing", where=next(iter(paths)), check="log.tile")

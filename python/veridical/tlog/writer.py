@@ -8,6 +8,7 @@ to wait for the disk.
 from __future__ import annotations
 
 import queue
+import sqlite3
 import threading
 import time
 from concurrent.futures import Future
@@ -18,10 +19,18 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from veridical.errors import Error, InputError, LogError
 from veridical.tlog.checkpoint import Checkpoint, SignedCheckpoint
-from veridical.tlog.entry import IntentDraft, Result, Void, entry_from_bytes, require_valid
+from veridical.tlog.entry import (
+    Intent,
+    IntentDraft,
+    Result,
+    Void,
+    entry_from_bytes,
+    require_origin,
+    require_valid,
+)
 from veridical.tlog.frontier import Frontier
 from veridical.tlog.index import Index
-from veridical.tlog.log import CHECKPOINT, INDEX, Log, write_settings
+from veridical.tlog.log import CHECKPOINT, COSIGNED, INDEX, Log, write_settings
 from veridical.tlog.note import NoteKey
 from veridical.tlog.storage import (
     STATE,
@@ -41,7 +50,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from veridical.keys import Signer
-    from veridical.tlog.entry import Entry, Intent
+    from veridical.tlog.entry import Entry
 
 __all__ = ["Appended", "Request", "Writer"]
 
@@ -102,11 +111,16 @@ class Writer:
             self._files = Files(self.log.folder)
             self._unsynced: set[str] = set()
             self._settling: threading.Thread | None = None
-            self._frontier = self._recover()
             self._index = self._open_index()
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            self._frontier = self._recover()
             self._catch_up()
             self._journal = Journal(self._state / f"journal-{self._frontier.size}")
         except BaseException:
+            self._index.close()
             self._lock.release()
             raise
         self._failure: BaseException | None = None
@@ -125,6 +139,7 @@ class Writer:
         """
         folder = Path(folder)
         key = NoteKey.of(origin, signer.public_key, role="log")
+        require_origin(origin)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
@@ -164,6 +179,25 @@ class Writer:
                 raise InputError("the log was closed", where=str(self.log.folder))
             self._queue.put(pending)
         return [item.future for item in pending]
+
+    def append_all(self, requests: Iterable[Request]) -> list[Appended | Error]:
+        """Append entries, and return once a checkpoint that covers all of them is on the disk.
+
+        One that breaks a rule of the log has its error in its place.
+
+        Raises:
+            LogError: the batch could not be written.
+        """
+        outcomes: list[Appended | Error] = []
+        for future in self.submit(requests):
+            error = future.exception()
+            if isinstance(error, InputError):
+                outcomes.append(error)
+            elif error is not None:
+                raise error
+            else:
+                outcomes.append(future.result())
+        return outcomes
 
     def append(self, request: Request) -> Appended:
         """Append one entry, and return once a checkpoint that covers it is on the disk.
@@ -242,7 +276,7 @@ class Writer:
                 entry = self._numbered(item.request)
                 content = require_valid(entry)
                 self._index.apply(old_size + len(taken), entry)
-            except Error as error:
+            except InputError as error:
                 item.future.set_exception(error)
                 continue
             taken.append((item, entry, content))
@@ -266,10 +300,13 @@ class Writer:
             self._rotate()
 
     def _numbered(self, request: Request) -> Entry:
-        if not isinstance(request, IntentDraft):
-            return request
-        number, previous = self._index.next_in(request.stream)
-        return request.numbered(number, previous, time=int(self._clock()))
+        origin = self.log.key.name
+        if isinstance(request, IntentDraft):
+            number, previous = self._index.next_in(request.stream)
+            return request.numbered(number, previous, origin=origin, time=int(self._clock()))
+        if isinstance(request, Intent) and request.origin != origin:
+            raise InputError(f"an intent of log {request.origin[:80]!r}, not {origin!r}")
+        return request
 
     def _head(self) -> Checkpoint:
         frontier = self._frontier
@@ -310,7 +347,7 @@ class Writer:
         A journal holds whole batches only, each with the checkpoint that was signed over it.
         """
         old = journals(self._state)
-        batches = [batch for path in old for batch in Journal.read(path)]
+        batches = [batch for path in old for batch in Journal.read(path, is_last=path == old[-1])]
         if not batches:
             head = self.log.head()
             frontier = Frontier.load(TileReader(self.log.folder, head.size))
@@ -330,11 +367,37 @@ class Writer:
             self._require_root(frontier, head)
             self._files.put(files)
             self._unsynced.update(files)
+        self._require_no_rollback(frontier.size)
         if batches:
             self._files.put({CHECKPOINT: batches[-1].checkpoint})
         self._settle(self._unsynced, old)
         self._unsynced = set()
         return frontier
+
+    def _require_no_rollback(self, size: int) -> None:
+        """Stop if anything was shown that the journals do not lead to: going on would fork."""
+        shown = {
+            CHECKPOINT: self._shown_size(self.log.head),
+            COSIGNED: self._shown_size(self.log.cosigned),
+            f"{STATE}/{INDEX}": self._index.size_or_zero(),
+        }
+        for where, leaves in shown.items():
+            if leaves > size:
+                raise LogError(
+                    f"it has {leaves} leaves, the journals lead to {size}: entries that were "
+                    "shown are lost",
+                    where=where,
+                    check="log.rollback",
+                    advice="Bring the log's folder back from a copy that has them.",
+                )
+
+    @staticmethod
+    def _shown_size(read: Callable[[], SignedCheckpoint | None]) -> int:
+        try:
+            head = read()
+        except Error:  # after a loss of power a file that was not synced may hold anything
+            return 0
+        return 0 if head is None else head.size
 
     @staticmethod
     def _require_root(frontier: Frontier, head: SignedCheckpoint) -> None:
@@ -357,11 +420,16 @@ class Writer:
         return Index(self._state / INDEX, mode="write")
 
     def _catch_up(self) -> None:
-        """Take into the index the entries that it lacks."""
-        size = self._frontier.size
-        if self._index.size > size:  # it outlived what it was made from
+        """Take into the index the entries that it lacks; one that is damaged is made again."""
+        try:
+            self._take_missing()
+        except (Error, sqlite3.Error):
             self._index.close()
             self._index = self._new_index()
+            self._take_missing()
+
+    def _take_missing(self) -> None:
+        size = self._frontier.size
         start = self._index.size
         if start == size:
             return

@@ -22,7 +22,7 @@ from veridical.errors import (
     UndecidedError,
     VerificationError,
 )
-from veridical.policy.facts import EnvelopeFacts, Facts, Policy, Result
+from veridical.policy.facts import EnvelopeFacts, Facts, Policy, Result, RuleResult
 from veridical.receipt.bundle import Receipt
 from veridical.seeds import Drawn, drawn_of
 from veridical.tlog import Logged, LogTrust, verify_logged
@@ -62,6 +62,8 @@ class _Candidate:
     envelope: VerifiedEnvelope | None
     #: What its evidence showed, if check 14 passed.
     shown: Shown | None = None
+    #: What the policy answered, if it was asked.
+    answer: RuleResult | None = None
     checks: list[Check] = field(default_factory=list)
 
     @property
@@ -171,7 +173,7 @@ class _Verification:
         self._tiers = {name: make(receipt, self._evidence, given) for name, make in TIERS.items()}
         self._seed = _drawn(receipt, given)
         self._comparisons = [*compare(receipt, given), _seed_check(self._seed)]
-        self._logged: dict[LogTrust, Logged | VerificationError] = {}
+        self._logged: dict[LogTrust, tuple[Logged, ...] | VerificationError] = {}
         self._status_of = {check.number: check.status for check in self._comparisons}
 
     def report(self, parsing: list[Check]) -> Report:
@@ -184,7 +186,7 @@ class _Verification:
         made.sort(key=lambda c: (c.number, -1 if c.envelope is None else c.envelope))
         return self._verdict(candidates, tuple(made))
 
-    def _verify_logged(self, trust: LogTrust) -> Logged | VerificationError:
+    def _verify_logged(self, trust: LogTrust) -> tuple[Logged, ...] | VerificationError:
         """16. Made when a rule asks, once for the logs and cosigners that it names."""
         if trust not in self._logged:
             try:
@@ -199,7 +201,7 @@ class _Verification:
                 detail = f"{shown.check}: {shown.message}"
                 yield Check(number=16, status=Status.FAILED, detail=detail, error=shown)
             else:
-                yield Check(number=16, status=Status.PASSED, detail=shown.detail)
+                yield Check(number=16, status=Status.PASSED, detail=shown[0].detail)
         if not self._logged:
             yield Check(
                 number=16, status=Status.SKIPPED, detail="no rule that was asked names a log"
@@ -245,6 +247,7 @@ class _Verification:
                 seed=self._seed,
             )
         )
+        candidate.answer = answer
         detail = f"{answer.rule}: {answer.detail}"
         # A rule of the caller's own may answer anything: what is not a result rejects.
         status = Status.FAILED
@@ -270,13 +273,16 @@ class _Verification:
     def _accepted(self, best: _Candidate, checks: tuple[Check, ...]) -> Verified:
         envelope, shown = best.envelope, best.shown
         established = {} if shown is None else shown.properties
-        logged = next((one for one in self._logged.values() if isinstance(one, Logged)), None)
+        # Only what the rules that accepted rest on: another branch may have asked other logs.
+        rested = () if best.answer is None else best.answer.logged
+        logged = rested[0] if rested else None
         assumptions = _NOTHING_ASKED if shown is None else shown.assumptions
         if logged is not None:
             # What tiers say of receipts that nothing shows to be logged.
-            kept = (one for one in assumptions if not one.startswith("log: none"))
-            witnessed = () if logged.cosignatures else (_UNWITNESSED,)
-            assumptions = (*kept, _OUTSIDE, *witnessed)
+            assumptions = tuple(one for one in assumptions if not one.startswith("log: none"))
+        added = [*(line for one in rested for line in one.assumptions)]
+        added += () if best.answer is None else best.answer.assumptions
+        assumptions = tuple(dict.fromkeys((*assumptions, *added)))
         return Verified(
             statement=self._receipt.statement,
             receipt_id=self._receipt.receipt_id,
@@ -297,8 +303,6 @@ class _Verification:
         )
 
 
-_OUTSIDE: Final = "log: answers that the signer gave outside this log cannot be seen"
-_UNWITNESSED: Final = "log: no cosigner was asked for, so others may be shown another log"
 _NOTHING_ASKED: Final = ("nothing was asked, not even a signature",)
 
 

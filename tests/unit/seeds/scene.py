@@ -95,6 +95,16 @@ def drawn_receipt(
     return issue(run, signer=SIGNER, **members), dict(run.outputs)
 
 
+def require_seed(mode: str = "vrf", **changes: Any) -> RequireSeed:
+    """Return the rule of a client who compares everything."""
+    parts: dict[str, Any] = {
+        "nonce": NONCE,
+        "parameters": SAMPLER.to_parameters(),
+        "models": [PROGRAM.digest],
+    }
+    return RequireSeed(mode, KEY.public_key, **parts | changes)
+
+
 def policy(*rules: Policy) -> Policy:
     return AllOf(
         TrustedSigners(SIGNER.public_key),
@@ -103,7 +113,7 @@ def policy(*rules: Policy) -> Policy:
         ExpectOutput(),
         Nonce(NONCE),
         ExpectDecode(dict(SAMPLER.to_parameters().decode)),
-        *(rules or (RequireSeed("vrf", KEY.public_key),)),
+        *(rules or (require_seed(),)),
     )
 
 

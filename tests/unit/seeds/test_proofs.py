@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from attacks.scene import NOW, QUESTION
-from attacks.seeded import seeded_scene
+from attacks.scene import NONCE, NOW, QUESTION
+from attacks.seeded import SAMPLER, seeded_scene
 from veridical.commitment import Commitment, tensors_to_bytes
 from veridical.errors import ProofError
 from veridical.policy import AllOf, RequireSeed, RequireTier, TrustedSigners
@@ -22,7 +22,13 @@ def test_a_proven_draw_is_accepted_and_a_changed_one_is_not() -> None:
     policy = AllOf(
         TrustedSigners(scene.provider.public_key),
         RequireTier("zk"),
-        RequireSeed("vrf", scene.key.public_key),
+        RequireSeed(
+            "vrf",
+            scene.key.public_key,
+            nonce=NONCE,
+            parameters=SAMPLER.to_parameters(),
+            models=[scene.program.digest],
+        ),
     )
     run = scene.sampled()
     proven = upgrade(scene.receipt, run, signer=scene.provider, evidence=Zk(), issued_at=NOW)

@@ -19,6 +19,7 @@ from tests.unit.seeds.scene import (
     judge,
     other_index,
     question,
+    require_seed,
 )
 from veridical.commitment import Commitment, tensors_to_bytes
 from veridical.errors import (
@@ -29,7 +30,7 @@ from veridical.errors import (
     StatementMismatchError,
     VerificationError,
 )
-from veridical.policy import AllOf, ExpectDecode, RequireSeed, TrustedSigners, loads
+from veridical.policy import ANY, AllOf, ExpectDecode, TrustedSigners, loads
 from veridical.receipt import Parameters, issue
 from veridical.receipt.statement import Seed
 from veridical.seeds import SampledRun, Sampler, draw, public_bytes
@@ -175,7 +176,7 @@ def test_another_temperature_is_refused() -> None:
 
 def test_no_seed_is_not_the_seed_that_was_asked_for() -> None:
     receipt = issue(RUN, signer=SIGNER, nonce=question().request_id, issued_at=NOW)
-    rules = (RequireSeed("vrf", KEY.public_key), ExpectDecode({}))
+    rules = (require_seed(), ExpectDecode({}))
     with pytest.raises(PolicyError, match="mode 'none'"):
         judge_plain(receipt, rules)
 
@@ -191,14 +192,14 @@ def test_a_salt_counts_only_if_it_is_the_clients() -> None:
     receipt, answer = drawn_receipt(asked=asked, private=True, client_salt=salt)
     error = refused("policy", receipt, answer)
     assert "neither plain" in error.message
-    own = RequireSeed("vrf", KEY.public_key, input_commitment=str(asked.input))
+    own = require_seed(input_commitment=str(asked.input))
     judge(receipt, answer, own)
     other = question(salt=bytes(32)).input
     refused(
         "policy",
         receipt,
         answer,
-        RequireSeed("vrf", KEY.public_key, input_commitment=str(other)),
+        require_seed(input_commitment=str(other)),
     )
     with pytest.raises(InputError, match="salt is the client's"):
         drawn_receipt(asked=asked, private=True)
@@ -223,12 +224,24 @@ def test_a_statement_takes_no_other_mode_and_no_second_base64() -> None:
 def test_rules_come_from_files() -> None:
     pem = KEY.public_key.to_pem().decode()
     head = 'version = "veridical-policy/v1"\n[[rule]]\ntype = "require_seed"\n'
-    loads(f'{head}mode = "vrf"\nkeys = ["""{pem}"""]\n')
+    asked = 'nonce = "a"\nmodels = ["sha256:' + "0" * 64 + '"]\n'
+    parameters = 'parameters = {decode = {sampler = "gumbel-max/v1"}}\n'
+    key = f'mode = "vrf"\nkeys = ["""{pem}"""]\n'
+    rule: Any = loads(head + key + asked + parameters)
+    assert (rule.rules[0].nonce, rule.rules[0].parameters.template) == ("a", "")
+    free: Any = loads(head + key + 'any = ["nonce", "parameters", "models"]\n')
+    assert (free.rules[0].nonce, free.rules[0].parameters, free.rules[0].models) == (ANY, ANY, ANY)
     loads(
         'version = "veridical-policy/v1"\n[[rule]]\ntype = "expect_decode"\n'
         'decode = {sampler = "gumbel-max/v1"}\n'
     )
     for bad in (
+        head + key,
+        head + key + asked,
+        head + key + parameters,
+        head + key + asked + 'any = ["nonce", "parameters"]\n',  # both, or neither
+        head + key + 'any = ["nonce", "parameters", "models", "input"]\n',
+        head + key + asked + "parameters = {decode = {}, draws = 1}\n",
         f'{head}mode = "vrf"\n',
         f'{head}mode = "dice"\nkeys = ["""{pem}"""]\n',
         f'{head}mode = "vrf"\nbeacon = "fastnet"\nkeys = ["""{pem}"""]\n',

@@ -56,7 +56,7 @@ def chain(count: int, stream: str = "live") -> list[Intent]:
     intents: list[Intent] = []
     for number in range(count):
         previous = intents[-1].digest if intents else ""
-        intents.append(draft(stream).numbered(number, previous, time=NOW + number))
+        intents.append(draft(stream).numbered(number, previous, origin=ORIGIN, time=NOW + number))
     return intents
 
 

@@ -89,7 +89,7 @@ def test_the_way_of_a_log(tmp_path: Path, keys: tuple[str, str], shell: Shell) -
 
 
 def test_a_hostile_log_is_drawn(tmp_path: Path) -> None:
-    late = draft("$a_$ ^").numbered(0, "", time=2**53 - 1)  # no formula, and no date
+    late = draft("$a_$ ^").numbered(0, "", origin=ORIGIN, time=2**53 - 1)  # no formula, and no date
     draw(audit([late.to_bytes()]), tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 

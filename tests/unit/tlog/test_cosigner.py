@@ -56,7 +56,7 @@ def log(tmp_path: Path) -> Log:
 def fork(log: Log, size: int) -> tuple[SignedCheckpoint, list[bytes]]:
     """Return another history of the same log, signed by its key, and its honest-looking proof."""
     entries = [entry for _, entry in log.reader().entries()]
-    entries[2] = draft("hidden").numbered(0, "", time=NOW).to_bytes()
+    entries[2] = draft("hidden").numbered(0, "", origin=ORIGIN, time=NOW).to_bytes()
     entries += [b"more"] * (size - len(entries))
     proof = consistency_proof(
         Hashes([leaf_hash(entry) for entry in entries]), log.head().size, size

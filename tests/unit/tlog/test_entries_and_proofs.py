@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.tlog.logs import LOG_KEY, NOW, chain, draft, make_log, served
+from tests.unit.tlog.logs import LOG_KEY, NOW, ORIGIN, chain, draft, make_log, served
 from veridical.errors import (
     DuplicateKeyError,
     InclusionError,
@@ -68,6 +68,11 @@ def test_a_key_that_stands_twice_is_refused() -> None:
         (b'"number":1', b'"number":1.0'),
         (b'"stream":"live"', b'"stream":""'),
         (b'"seed":"none"', b'"seed":"mine"'),
+        (b'"seed":"none"', b'"seed":"vrf"'),
+        (b'"seed_key":""', b'"seed_key":"' + b"0a" * 32 + b'"'),
+        (b'"seed":"none","seed_key":""', b'"seed":"vrf","seed_key":"' + b"0A" * 32 + b'"'),
+        (b'"origin":"log.example/provider"', b'"origin":""'),
+        (b'"origin":"log.example/provider",', b""),
         (b"sha256-salted:", b"md5:"),
         (b'"model":"sha256:', b'"model":"sha512:'),
         (b'"number"', b'"numbers"'),
@@ -88,10 +93,10 @@ def test_what_is_no_entry_is_refused(old: bytes, new: bytes) -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        draft(stream="").numbered(0, "", time=NOW),
-        draft(stream="ä").numbered(0, "", time=NOW),
-        draft().numbered(0, "", time=-1),
-        draft().numbered(1, "", time=NOW),
+        draft(stream="").numbered(0, "", origin=ORIGIN, time=NOW),
+        draft(stream="ä").numbered(0, "", origin=ORIGIN, time=NOW),
+        draft().numbered(0, "", origin=ORIGIN, time=-1),
+        draft().numbered(1, "", origin=ORIGIN, time=NOW),
         Void(intent=0, reason="", time=NOW),
         Result(intent=0, statement="", time=NOW),
     ],

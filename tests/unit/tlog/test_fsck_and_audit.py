@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.tlog.logs import NOW, chain, draft, grow, make_log, served, signed_head, statement
+from tests.unit.tlog.logs import (
+    NOW,
+    ORIGIN,
+    chain,
+    draft,
+    grow,
+    make_log,
+    served,
+    signed_head,
+    statement,
+)
 from veridical.errors import CheckpointError, LogError, MalformedError, VerificationError
 from veridical.tlog import Entry, Log, Result, Void, audit, fsck
 from veridical.tlog.frontier import Frontier
@@ -171,7 +181,7 @@ def test_an_honest_log_has_no_findings(whole: Log) -> None:
 def test_every_broken_rule_is_found_and_nothing_else() -> None:
     first, second, third, *_, sixth = chain(6)
     result = Result(intent=0, statement=statement(1), time=NOW)
-    forged = draft().numbered(2, first.digest, time=NOW)
+    forged = draft().numbered(2, first.digest, origin=ORIGIN, time=NOW)
     cases: dict[str, list[Entry]] = {
         "gap": [first, second, sixth],
         "duplicate": [first, second, second],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,9 +173,11 @@ def test_a_journal_that_is_cut_anywhere_leaves_the_last_whole_batch(tmp_path: Pa
         # A torn write may leave other bytes than were written, not only fewer.
         damaged = folder / STATE / journal.name
         damaged.write_bytes(content[:cut] + bytes(min(50, len(content) - cut)))
-        whole = list(Journal.read(damaged))
-        if not whole:  # then the checkpoint, which was synced with the tiles, is what there is
-            (folder / "checkpoint").write_bytes(heads[0].to_bytes())
+        whole = Journal.read(damaged)
+        # What was not journalled was shown to nobody: neither checkpoint nor index has it.
+        (folder / "checkpoint").write_bytes(heads[len(whole)].to_bytes())
+        for path in (folder / STATE).glob("index.sqlite*"):
+            path.unlink()
         recovered = grow(Log.open(folder), [])
         assert recovered == heads[len(whole)]
         assert fsck(Log.open(folder)).size == recovered.size
@@ -206,7 +210,77 @@ def test_files_that_never_reached_the_disk_are_made_again(tmp_path: Path) -> Non
     assert lost.find_result(statement(0)) == (1, 0)
 
 
-def test_an_index_that_is_behind_or_ahead_is_brought_to_the_log(tmp_path: Path) -> None:
+def damaged_copy(tmp_path: Path) -> tuple[Log, Path, list[int]]:
+    """Return a log of three journalled batches, its journal, and where each record begins."""
+    log = make_log(tmp_path / "log", served(3))
+    copy_mid_flight(log, tmp_path / "copy", [draft() for _ in range(3)])
+    [journal] = (tmp_path / "copy" / STATE).glob("journal-*")
+    starts = [0]
+    for batch in Journal.read(journal):
+        starts.append(starts[-1] + len(batch.to_record()))
+    return Log.open(tmp_path / "copy"), journal, starts
+
+
+def contents(log: Log) -> dict[Path, bytes]:
+    """Return the log's files, but for the index, which SQLite may tidy up."""
+    files = [path for path in log.folder.rglob("*") if path.is_file()]
+    return {path: path.read_bytes() for path in files if not path.name.startswith("index.")}
+
+
+def rolled_back(log: Log) -> LogError:
+    with pytest.raises(LogError) as caught:
+        Writer(log.folder, LOG_SIGNER)
+    assert caught.value.check == "log.rollback"
+    return caught.value
+
+
+@pytest.mark.parametrize("at", [0, 7, 8, 200], ids=["length", "length_high", "payload", "entry"])
+@pytest.mark.parametrize("record", [0, 1])
+def test_damage_in_the_middle_of_a_journal_stops_the_writer(
+    tmp_path: Path, record: int, at: int
+) -> None:
+    log, journal, starts = damaged_copy(tmp_path)
+    before = contents(log)
+    content = bytearray(journal.read_bytes())
+    content[starts[record] + at] ^= 0x41
+    journal.write_bytes(content)
+    assert f"byte {starts[record]}" in rolled_back(log).message
+    journal.write_bytes(before[journal])  # nothing was removed or written
+    assert contents(log) == before
+    assert grow(log, []).size == 8
+
+
+def test_a_journal_that_another_follows_has_no_torn_end(tmp_path: Path) -> None:
+    log, journal, starts = damaged_copy(tmp_path)
+    journal.with_name("journal-999").write_bytes(b"")
+    journal.write_bytes(journal.read_bytes()[: starts[2] + 9])
+    assert rolled_back(log).where == f"{STATE}/{journal.name}"
+
+
+@pytest.mark.parametrize("shown", ["checkpoint", "checkpoint.cosigned", f"{STATE}/index.sqlite"])
+def test_what_was_shown_is_never_taken_back(tmp_path: Path, shown: str) -> None:
+    log, journal, starts = damaged_copy(tmp_path)
+    newest = log.head().to_bytes()
+    journal.write_bytes(journal.read_bytes()[: starts[2]])  # cut between two records
+    if shown != "checkpoint":
+        (log.folder / "checkpoint").write_bytes(b"")
+    if shown == "checkpoint.cosigned":
+        (log.folder / shown).write_bytes(newest)
+    if not shown.endswith("sqlite"):
+        for path in (log.folder / STATE).glob("index.sqlite*"):
+            path.unlink()
+    assert rolled_back(log).where == shown
+
+
+def test_a_disk_that_is_full_closes_a_journal_once(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal-0")
+    journal.close()
+    with (tmp_path / "other").open("wb") as other:  # may get the same number
+        journal.close()
+        other.write(b"still open")
+
+
+def test_an_index_that_is_behind_is_brought_to_the_log(tmp_path: Path) -> None:
     log = make_log(tmp_path / "log", served(3))
     shutil.copytree(log.folder, tmp_path / "old")
     grow(log, [draft(), draft()])
@@ -214,9 +288,19 @@ def test_an_index_that_is_behind_or_ahead_is_brought_to_the_log(tmp_path: Path) 
     shutil.copy(tmp_path / "old" / STATE / "index.sqlite", index)
     grow(log, [])
     assert fsck(log).has_index
-    shutil.copy(index, tmp_path / "old" / STATE / "index.sqlite")
-    grow(Log.open(tmp_path / "old"), [draft()])
-    assert fsck(Log.open(tmp_path / "old")).size == 6
+
+
+def test_an_index_that_fits_no_entry_is_made_again(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log", served(3))
+    index = log.folder / STATE / "index.sqlite"
+    with closing(sqlite3.connect(index)) as connection, connection:
+        connection.execute("UPDATE state SET size = 2")  # what is in it goes further
+    grow(log, [draft()])
+    assert fsck(log).size == 6
+    with closing(sqlite3.connect(index)) as connection, connection:
+        connection.execute("DROP TABLE results")
+    with pytest.raises(LogError, match="index"):
+        log.find_result(statement(0))
 
 
 def test_a_damaged_index_is_found_and_made_again(tmp_path: Path) -> None:
