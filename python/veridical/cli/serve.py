@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +10,7 @@ from cyclopts import App, Parameter
 from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
 from veridical.errors import InputError
+from veridical.origins import is_loopback
 
 if TYPE_CHECKING:
     from veridical.serve import Gateway
@@ -40,6 +40,10 @@ def serve(  # noqa: PLR0913 - the options of one command
     threads: int = 0,
     worker_threads: int = 0,
     cluster: str = "",
+    name: tuple[str, ...] = (),
+    allow_page: tuple[str, ...] = (),
+    max_connections: int = 4096,
+    access_log: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
     """Serve programs over HTTP; every answer carries a receipt.
 
@@ -74,9 +78,18 @@ def serve(  # noqa: PLR0913 - the options of one command
     worker_threads
         Threads of one proof; 0 takes all cores, or one in a cluster.
     cluster
-        Make proofs on a Ray cluster: auto, ray://HOST:10001 or HOST:6379; --workers are provers there.
+        Make proofs on a Ray cluster: auto, ray://HOST:10001 or HOST:6379. --workers are there.
+    name
+        A name under which it is asked, as in the header Host; may be given again. Without API keys
+        only loopback addresses and these names are answered to.
+    allow_page
+        Origin of a page that may ask it, such as http://localhost:3000; may be given again.
+    max_connections
+        How many connections may be open; the one that idles longest makes room for the next.
+    access_log
+        Write one line of JSON for each request to standard error.
     """
-    if not api_keys and not _is_loopback(host):
+    if not api_keys and not is_loopback(host):
         raise InputError(
             f"{host} is open to others, and no API keys are asked for",
             advice="Pass --api-keys, and make a key with `veridical apikey new`.",
@@ -109,7 +122,7 @@ def serve(  # noqa: PLR0913 - the options of one command
         cluster=cluster,
     )
 
-    def on_start(gateway: Gateway) -> None:
+    def on_start(gateway: Gateway, address: str) -> None:
         for model in gateway.models.values():
             emit(f"model     {model.name}  {model.program.digest_hex}")
         emit(f"signer    {gateway.signer.public_key.key_id}")
@@ -118,9 +131,17 @@ def serve(  # noqa: PLR0913 - the options of one command
         results, voids = gateway.recovered
         if results or voids:
             emit(f"recovered {results} results, {voids} voids")
-        emit(f"serving   http://{host}:{port}")
+        emit(f"serving   {address}")
 
-    serving.serve(settings, host=host, port=port, on_start=on_start)
+    listen = serving.Listen(
+        host=host,
+        port=port,
+        names=name,
+        pages=allow_page,
+        max_connections=max_connections,
+        has_access_log=access_log,
+    )
+    serving.serve(settings, listen, on_start=on_start)
     return ExitCode.ACCEPTED
 
 
@@ -131,7 +152,10 @@ def new(
     state: Path = STATE,
     database: str = "",
     requests_per_second: int = 1000,
+    units_per_second: int = 2_000_000,
     max_queued_proofs: int = 1000,
+    operator: Annotated[bool, Parameter(negative="")] = False,
+    may_share: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
     """Make a key and print its secret, which is kept nowhere.
 
@@ -145,10 +169,16 @@ def new(
         URL of its database, if it is another one.
     requests_per_second
         How many requests the caller may make.
+    units_per_second
+        How much work the caller may ask for, in units of price: microseconds of one processor.
     max_queued_proofs
         How many proofs the caller may have waiting.
+    operator
+        The caller sees the overview and the metrics of the gateway.
+    may_share
+        Receipts of the caller may be proven together with those of others, if it asks for that.
     """
-    if requests_per_second < 1 or max_queued_proofs < 0:
+    if requests_per_second < 1 or units_per_second < 1 or max_queued_proofs < 0:
         raise InputError("limits are positive")
     from veridical.serve.accounts import new_key
 
@@ -158,6 +188,9 @@ def new(
         name=name,
         requests_per_second=requests_per_second,
         max_queued_proofs=max_queued_proofs,
+        units_per_second=units_per_second,
+        is_operator=operator,
+        may_share=may_share,
     )
     store.close()
     emit(secret)
@@ -181,7 +214,10 @@ def list_(*, state: Path = STATE, database: str = "") -> ExitCode:
             key.key_id: {
                 "name": key.name,
                 "requests_per_second": key.requests_per_second,
+                "units_per_second": key.units_per_second,
                 "max_queued_proofs": key.max_queued_proofs,
+                "is_operator": key.is_operator,
+                "may_share": key.may_share,
                 "is_revoked": key.revoked_at is not None,
             }
             for key in store.callers()
@@ -218,10 +254,3 @@ def _store(state: Path, database: str) -> Store:
 
     state.mkdir(parents=True, exist_ok=True)
     return Store(Settings(models=(), state=state, database=database).database_url)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
