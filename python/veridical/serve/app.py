@@ -131,7 +131,7 @@ class _Routes:
             deadline_ms=gateway.settings.deadline_ms,
         )
         answer, quoted = await gateway.answer(model, parsed, options, caller)
-        receipt_id = answer.receipt.receipt_id
+        receipt_id = answer.receipt_id
         parameters: dict[str, Any] = {
             "receipt_id": receipt_id,
             "tier": TIERS[0],

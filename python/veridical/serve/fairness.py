@@ -31,7 +31,10 @@ class _Line(Generic[T]):
 class FairQueue(Generic[T]):
     """Lines of callers; whoever uses it locks it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, capacity: int, per_key: int) -> None:
+        """Hold at most `capacity`, and `per_key` of each caller."""
+        self._capacity = capacity
+        self._per_key = per_key
         self._lines: OrderedDict[str, _Line[T]] = OrderedDict()
         self._size = 0
 
@@ -39,10 +42,15 @@ class FairQueue(Generic[T]):
         """Return how many wait."""
         return self._size
 
-    def waiting(self, key: str) -> int:
-        """Return how many of one caller wait."""
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody can stand in line."""
+        return self._size >= self._capacity
+
+    def is_full_for(self, key: str) -> bool:
+        """Whether a caller has as many in line as it may."""
         line = self._lines.get(key)
-        return 0 if line is None else len(line.items)
+        return line is not None and len(line.items) >= self._per_key
 
     def put(self, key: str, item: T, *, cost: float) -> None:
         """Stand at the end of a caller's line; `cost` is in seconds."""

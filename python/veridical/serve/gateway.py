@@ -6,6 +6,7 @@ Spec: spec/v1/serve.md.
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,13 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from veridical import keys, zk
 from veridical.errors import InputError
 from veridical.inference_protocol import InferRequest, ProtocolError
+from veridical.seeds import SeedKey
 from veridical.serve.accounts import Accounts
+from veridical.serve.budget import ByteBudget
 from veridical.serve.checker import Checker
+from veridical.serve.fairness import FairQueue
 from veridical.serve.intents import IntentLog, NoLog, TransparencyLog
+from veridical.serve.issuer import Issuer
 from veridical.serve.lanes import Answer, Lane, Question
 from veridical.serve.metrics import Metrics
 from veridical.serve.models import Model, load_models
 from veridical.serve.proofs import Finisher
+from veridical.serve.state import StateFolder, database_url
 from veridical.serve.storage import ApiKey, Job, Queue, Store
 from veridical.serve.storage.queue import TooManyJobsError
 from veridical.serve.supervisor import Supervisor
@@ -35,11 +41,14 @@ if TYPE_CHECKING:
 
     from veridical.receipt import Receipt
     from veridical.serve.options import Options
+    from veridical.serve.storage import StoredReceipt
 
 __all__ = ["Gateway", "Settings"]
 
-_KEY_FILE: Final = "receipts.key"
-_LOG_KEY_FILE: Final = "log.key"
+_RECEIPT_ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
+#: What one caller may take of what there is for all, where callers have keys.
+_SHARE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,8 @@ class Settings:
     state: Path
     database: str = ""
     key: Path | None = None
+    #: Makes the seed of each receipt; nothing states seeds of mode `none`.
+    seed_key: Path | None = None
     origin: str = ""
     is_logged: bool = True
     is_open: bool = True
@@ -64,6 +75,8 @@ class Settings:
     max_body_bytes: int = 16 * 1024 * 1024
     max_items: int = 4096
     max_waiting: int = 1024
+    #: Of all requests that are read, wait or run.
+    max_bytes_waiting: int = 256 * 1024 * 1024
     deadline_ms: int = 30_000
     threads: int = 0
     names: Mapping[Path, str] = field(default_factory=dict)
@@ -71,7 +84,7 @@ class Settings:
     @property
     def database_url(self) -> str:
         """Return the URL of the database."""
-        return self.database or f"sqlite:///{(self.state / 'gateway.sqlite').absolute()}"
+        return self.database or database_url(self.state)
 
 
 class Gateway:
@@ -87,11 +100,22 @@ class Gateway:
         self.metrics = Metrics()
         self.tariff = Tariff()
         self.models: dict[str, Model] = load_models(settings.models, settings.names)
-        _make_folder(settings.state)
+        self._state = StateFolder(settings.state)
+        try:
+            self._open()
+        except BaseException:
+            self._state.close()
+            raise
+
+    def _open(self) -> None:
+        settings = self.settings
         self.signer = (
-            keys.PrivateKey.load(settings.key)
-            if settings.key
-            else _own_key(settings.state / _KEY_FILE)
+            keys.PrivateKey.load(settings.key) if settings.key else self._state.key("receipts")
+        )
+        seed_key = SeedKey.load(settings.seed_key) if settings.seed_key else None
+        share = 1 if settings.is_open else _SHARE
+        self.budget = ByteBudget(
+            total=settings.max_bytes_waiting, per_key=settings.max_bytes_waiting // share
         )
         self.store = Store(settings.database_url)
         self.queue = Queue(self.store)
@@ -107,12 +131,14 @@ class Gateway:
         self._lanes = {
             model.name: Lane(
                 model,
-                signer=self.signer,
+                issuer=Issuer(model, self.signer, seed_key=seed_key),
                 log=self.log,
                 store=self.store,
                 tariff=self.tariff,
                 metrics=self.metrics,
-                capacity=settings.max_waiting,
+                waiting=FairQueue(
+                    capacity=settings.max_waiting, per_key=max(settings.max_waiting // share, 1)
+                ),
                 threads=settings.threads,
             )
             for model in self.models.values()
@@ -156,6 +182,7 @@ class Gateway:
         self._finisher.close()
         self.log.close()
         self.store.close()
+        self._state.close()
 
     @property
     def is_closed(self) -> bool:
@@ -186,9 +213,17 @@ class Gateway:
         return model
 
     async def answer(
-        self, model: Model, request: InferRequest, options: Options, caller: ApiKey
+        self,
+        model: Model,
+        request: InferRequest,
+        options: Options,
+        caller: ApiKey,
+        *,
+        request_id: str = "",
     ) -> tuple[Answer, int]:
         """Run a model, and return what may be handed out, with its quote.
+
+        `request_id` names the request in messages.
 
         Raises:
             ProtocolError: the request was refused, or its deadline passed.
@@ -208,6 +243,7 @@ class Gateway:
             quoted=quoted,
             deadline=time.monotonic() + options.deadline_ms / 1000,
             answer=asyncio.get_running_loop().create_future(),
+            request_id=request_id,
         )
         self._lanes[model.name].put(question)
         return await question.answer, quoted
@@ -230,9 +266,7 @@ class Gateway:
         """
         if tier != "zk":
             raise ProtocolError(400, "bad_option", f"no receipt is upgraded to tier {tier[:64]!r}")
-        stored = self.store.receipt(receipt_id, key_id=caller.key_id)
-        if stored is None:
-            raise ProtocolError(404, "unknown_receipt", "no such receipt")
+        stored = self._stored(receipt_id, caller)
         model = self.models.get(stored.model)
         if model is None or model.program.digest_hex != stored.receipt.statement.model.digest:
             raise ProtocolError(409, "model_gone", "its model is no longer served")
@@ -259,7 +293,7 @@ class Gateway:
         Raises:
             ProtocolError: there is none.
         """
-        job = self.queue.get(job_id)
+        job = self.queue.get(job_id) if _JOB_ID.fullmatch(job_id) else None
         if job is None or job.key_id != caller.key_id:
             raise ProtocolError(404, "unknown_job", "no such job")
         return job
@@ -270,15 +304,26 @@ class Gateway:
         Raises:
             ProtocolError: there is none of this caller.
         """
-        stored = self.store.receipt(receipt_id, key_id=caller.key_id)
-        if stored is None:
-            raise ProtocolError(404, "unknown_receipt", "no such receipt")
+        stored = self._stored(receipt_id, caller)
         if stored.log != self.log.vkey():  # of another log, or of none
             return stored.receipt
         try:
             return self.log.attach(stored.receipt)
         except InputError as error:  # between the database and the log: not handed out yet
             raise ProtocolError(404, "unknown_receipt", "no such receipt") from error
+
+    def _stored(self, receipt_id: str, caller: ApiKey) -> StoredReceipt:
+        """Return a receipt of this caller; a text that is no name of one never meets the database.
+
+        Raises:
+            ProtocolError: there is none.
+        """
+        stored = None
+        if _RECEIPT_ID.fullmatch(receipt_id) is not None:
+            stored = self.store.receipt(receipt_id, key_id=caller.key_id)
+        if stored is None:
+            raise ProtocolError(404, "unknown_receipt", "no such receipt")
+        return stored
 
     def _on_signed(self, model: str, tier: str, count: int) -> None:
         self.metrics.receipts.labels(model=model, tier=tier).inc(count)
@@ -302,23 +347,6 @@ class Gateway:
     def _open_log(self) -> IntentLog:
         if not self.settings.is_logged:
             return NoLog()
-        signer = _own_key(self.settings.state / _LOG_KEY_FILE)
+        signer = self._state.key("log")
         origin = self.settings.origin or f"veridical.local/{signer.public_key.key_id[:16]}"
-        return TransparencyLog(self.settings.state / "log", signer, origin=origin)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder: {error.strerror}", where=str(path)) from error
-
-
-def _own_key(path: Path) -> keys.PrivateKey:
-    """Load a key of this gateway, or make it on the first start."""
-    if path.exists():
-        return keys.PrivateKey.load(path)
-    private = keys.generate()
-    private.public_key.save(path.with_suffix(".pub"))
-    private.save(path)  # last: a key that is there has its public half beside it
-    return private
+        return TransparencyLog(self._state.log(signer, origin=origin), signer)

@@ -5,10 +5,11 @@ Spec: spec/v1/serve.md, section 5.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from veridical import tlog
 from veridical.errors import InputError, InternalError, LogError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from veridical.serve.storage import Kept
 
 __all__ = ["Closing", "IntentLog", "NoLog", "Opened", "TransparencyLog"]
+
+_LOGGER: Final = logging.getLogger("veridical.serve")
 
 #: Says which intents have an answer that was kept; from then on the others get none.
 Settle: TypeAlias = "Callable[[Sequence[int]], Mapping[int, Kept]]"
@@ -49,11 +52,17 @@ class Closing:
 class IntentLog(Protocol):
     """Takes intents before runs, and what became of them after. Thread-safe."""
 
-    def open(self, drafts: Sequence[IntentDraft]) -> list[Opened | Exception]:
-        """Log intents; on return they survive a crash."""
+    def commit(
+        self, drafts: Sequence[IntentDraft], closings: Sequence[Closing]
+    ) -> tuple[list[Opened | Exception], Exception | None]:
+        """Log intents and what became of earlier ones in one batch, which survives a crash.
 
-    def close_intents(self, closings: Sequence[Closing]) -> None:
-        """Log what became of intents; on return it survives a crash."""
+        An intent that the log does not take has its error in its place; the second value is why
+        a closing was not taken.
+
+        Raises:
+            LogError: the log cannot be written.
+        """
 
     def recover(self, settle: Settle) -> tuple[int, int]:
         """Close intents that a crash left open; return how many got results, and voids."""
@@ -80,12 +89,12 @@ class IntentLog(Protocol):
 class NoLog:
     """For a gateway that logs nothing: statements have no place in a numbering."""
 
-    def open(self, drafts: Sequence[IntentDraft]) -> list[Opened | Exception]:
-        """Open nothing."""
-        return [Opened(leaf=None, place=Place()) for _ in drafts]
-
-    def close_intents(self, closings: Sequence[Closing]) -> None:
-        """Close nothing."""
+    def commit(
+        self, drafts: Sequence[IntentDraft], closings: Sequence[Closing]
+    ) -> tuple[list[Opened | Exception], Exception | None]:
+        """Log nothing."""
+        del closings
+        return [Opened(leaf=None, place=Place()) for _ in drafts], None
 
     def recover(self, settle: Settle) -> tuple[int, int]:
         """Find nothing open."""
@@ -120,14 +129,12 @@ class NoLog:
 class TransparencyLog:
     """A log of this package, in a folder, with one writer."""
 
-    def __init__(self, folder: Path, signer: Signer, *, origin: str) -> None:
-        """Open the log of a folder, or make it.
+    def __init__(self, folder: Path, signer: Signer) -> None:
+        """Open the log of a folder.
 
         Raises:
             InputError: another process writes to it, or its key is another one.
         """
-        if not folder.exists() or not any(folder.iterdir()):
-            tlog.Writer.create(folder, origin=origin, signer=signer)
         # Requests come in batches already: waiting for more would only add to their time.
         self._writer = tlog.Writer(folder, signer, batch_seconds=0.0)
         self._problem = ""
@@ -137,30 +144,33 @@ class TransparencyLog:
         """The log, to read."""
         return self._writer.log
 
-    def open(self, drafts: Sequence[IntentDraft]) -> list[Opened | Exception]:
-        """Log intents; one that the log does not take has its error in its place."""
-        opened: list[Opened | Exception] = []
-        for future in self._writer.submit(drafts):
-            error = future.exception()
-            if isinstance(error, Exception):
-                self._note(error)
-                opened.append(error)
-                continue
-            appended = future.result()
-            if not isinstance(appended.entry, Intent):
-                raise TypeError(f"an intent became {type(appended.entry).__name__}")
-            opened.append(Opened(leaf=appended.index, place=tlog.sequence_of(appended.entry)))
-        return opened
-
-    def close_intents(self, closings: Sequence[Closing]) -> None:
-        """Log results and voids."""
+    def commit(
+        self, drafts: Sequence[IntentDraft], closings: Sequence[Closing]
+    ) -> tuple[list[Opened | Exception], Exception | None]:
+        """Log intents, results and voids."""
+        if not drafts and not closings:
+            return [], None
         now = int(time.time())
-        for future in self._writer.submit([_entry(one, now) for one in closings]):
-            try:
-                future.result()
-            except LogError as error:
-                self._note(error)
-                raise
+        closed = [_entry(one, now) for one in closings]
+        opened: list[Opened | Exception] = []
+        refused: Exception | None = None
+        try:
+            places = self._writer.append_all([*closed, *drafts])
+        except LogError as error:
+            self._note(error)
+            raise
+        for place in places[: len(closed)]:
+            if isinstance(place, Exception):
+                _LOGGER.error("the log does not take a result: %s", place)
+                refused = place
+        for place in places[len(closed) :]:
+            if isinstance(place, Exception):
+                opened.append(place)
+            elif isinstance(place.entry, Intent):
+                opened.append(Opened(leaf=place.index, place=tlog.sequence_of(place.entry)))
+            else:
+                raise InternalError(f"an intent became a {type(place.entry).__name__}")
+        return opened, refused
 
     def _note(self, error: Exception) -> None:
         """Remember that the writer gave up; only opening the log again helps."""
@@ -184,7 +194,9 @@ class TransparencyLog:
                 closings.append(Closing(leaf=leaf, receipt_id=answer.receipt_id))
             else:
                 closings.append(Closing(leaf=leaf, void=void))
-        self.close_intents(closings)
+        _, refused = self.commit([], closings)
+        if refused is not None:
+            raise refused
         results = sum(1 for one in closings if one.receipt_id)
         return results, len(closings) - results
 

@@ -1,0 +1,90 @@
+"""What a gateway states about a run, and signs.
+
+Spec: spec/v1/receipt.md, sections 3 to 6; spec/v1/seeds.md, section 3.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from veridical.receipt import Parameters, issue
+from veridical.seeds import Question as SeedQuestion
+from veridical.seeds import draw, public_bytes
+from veridical.tlog import IntentDraft, parameters_digest
+
+if TYPE_CHECKING:
+    from veridical.keys import Signer
+    from veridical.program import Run
+    from veridical.receipt import Sequence
+    from veridical.receipt.statement import Seed
+    from veridical.seeds import SeedKey
+    from veridical.serve.lanes import Question
+    from veridical.serve.models import Model
+
+__all__ = ["Issued", "Issuer"]
+
+_NO_PARAMETERS: Final = parameters_digest(Parameters())
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A receipt as it is handed out."""
+
+    receipt_id: str
+    bundle: bytes
+    #: Digest of the intent that the statement names; nothing without a log.
+    intent: str
+
+
+class Issuer:
+    """Makes intents and receipts of one model."""
+
+    def __init__(self, model: Model, signer: Signer, *, seed_key: SeedKey | None = None) -> None:
+        self._model = model
+        self._signer = signer
+        self._seed_key = seed_key
+        self._seed_public = "" if seed_key is None else public_bytes(seed_key.public_key).hex()
+
+    def draft(self, question: Question) -> IntentDraft:
+        """Return the intent to run a question."""
+        draft = IntentDraft(
+            stream=self._model.name,
+            model=self._model.program.digest_hex,
+            input=str(question.commit()),
+            parameters=_NO_PARAMETERS,
+            request_id=question.nonce,
+        )
+        if self._seed_key is None:
+            return draft
+        return replace(draft, seed="vrf", seed_key=self._seed_public)
+
+    def issue(self, question: Question, run: Run, place: Sequence) -> Issued:
+        """State what a run did, and sign it.
+
+        Raises:
+            InputError: the receipt would not be one that a verifier takes.
+        """
+        receipt = issue(
+            run,
+            signer=self._signer,
+            nonce=question.nonce,
+            private=question.salt is not None,
+            client_salt=question.salt,
+            sequence=place,
+            seed=self._seed(question),
+            random_bytes=secrets.token_bytes,
+        )
+        return Issued(receipt.receipt_id, receipt.to_bytes(), place.intent)
+
+    def _seed(self, question: Question) -> Seed | None:
+        if self._seed_key is None or question.commitment is None:
+            return None
+        asked = SeedQuestion(
+            model=self._model.program.digest_hex,
+            input=question.commitment,
+            parameters=Parameters(),
+            request_id=question.nonce,
+        )
+        return draw(self._seed_key, asked).stated
