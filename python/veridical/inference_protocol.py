@@ -6,24 +6,26 @@ Spec: spec/v1/serve.md, section 3. JSON, and the extension in which tensors foll
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 __all__ = [
     "DATATYPES",
     "HEADER_LENGTH",
+    "MAX_JSON_BYTES",
     "InferRequest",
     "ProtocolError",
+    "Shapes",
     "encode_response",
+    "json_bytes",
     "parse_request",
 ]
 
@@ -42,10 +44,17 @@ DATATYPES: Final = {
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
 }
+#: Objects of JSON take up to 25 times the memory of its text; larger tensors are sent as bytes.
+MAX_JSON_BYTES: Final = 4 * 1024 * 1024
 _MAX_DIMENSIONS: Final = 9
 _MAX_TENSORS: Final = 256
+_MAX_ID: Final = 1024
 #: Kinds of arrays that JSON numbers make, by the kind of tensor that they may fill.
 _TAKES: Final = {"b": "b", "u": "ui", "i": "ui", "f": "fui"}
+
+
+#: For each input of a model the shape of one item.
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 
 class ProtocolError(Exception):
@@ -71,6 +80,8 @@ class InferRequest:
     #: Outputs that were asked for, and whether each is wanted as bytes; empty stands for all.
     outputs: Mapping[str, bool] = field(default_factory=dict)
     is_binary: bool = False
+    #: How many items every input has; 0 if the request was not compared with a model.
+    items: int = 0
 
 
 def bad(message: str) -> ProtocolError:
@@ -78,39 +89,67 @@ def bad(message: str) -> ProtocolError:
     return ProtocolError(400, "bad_request", message)
 
 
-def parse_request(body: bytes, header_length: str | None) -> InferRequest:
-    """Parse the body of a request.
+def json_bytes(body: bytes, header_length: str | None) -> int:
+    """Return how much of a body is JSON.
 
     Raises:
-        ProtocolError: it is not a request of the protocol; the message says why.
+        ProtocolError: the header is no length, or the JSON is larger than it may be.
     """
-    head, tail = _split(body, header_length)
+    length = len(body)
+    if header_length is not None:
+        if not header_length.isascii() or not header_length.isdigit() or len(header_length) > 12:  # noqa: PLR2004 - far beyond any body
+            raise bad(f"{HEADER_LENGTH} is {header_length[:40]!r}, not a length")
+        if int(header_length) > length:
+            raise bad(f"{HEADER_LENGTH} is {header_length}, the body has {length} bytes")
+        length = int(header_length)
+    if length > MAX_JSON_BYTES:
+        raise ProtocolError(
+            413,
+            "too_large",
+            f"{length} bytes of JSON; at most {MAX_JSON_BYTES}: send large tensors as bytes",
+        )
+    return length
+
+
+def parse_request(
+    body: bytes, header_length: str | None, *, shapes: Shapes | None = None, max_items: int = 0
+) -> InferRequest:
+    """Parse the body of a request; no array is made before its names and shapes fit `shapes`.
+
+    Raises:
+        ProtocolError: it is not a request of the protocol, or does not fit; the message says why.
+    """
+    length = json_bytes(body, header_length)
+    head, tail = (body, b"") if length == len(body) else (body[:length], memoryview(body)[length:])
     try:
         document = orjson.loads(head)
     except orjson.JSONDecodeError as error:
         raise bad(f"the body is not JSON: {error}") from error
     document = _object(document, "the body")
-    parameters = _object(document.get("parameters", {}), "parameters")
+    parameters = _member(document, "parameters", "the body")
     entries = document.get("inputs")
     if not isinstance(entries, list) or not 1 <= len(entries) <= _MAX_TENSORS:
         raise bad(f"inputs: expected a list of 1 to {_MAX_TENSORS} tensors")
+    tensors = [_tensor(item, index) for index, item in enumerate(entries)]
+    names = {tensor.name for tensor in tensors}
+    if len(names) != len(tensors):
+        raise bad("an input stands twice")
+    items = 0 if shapes is None else _require_fit(tensors, shapes, max_items)
     inputs: dict[str, NDArray[Any]] = {}
     position = 0
-    for index, item in enumerate(entries):
-        entry = _object(item, f"inputs[{index}]")
-        name = _text(entry, "name", f"inputs[{index}]")
-        if name in inputs:
-            raise bad(f"input {name[:80]!r} stands twice")
-        array, position = _input(entry, tail, position)
-        inputs[name] = array
+    for tensor in tensors:
+        array, position = _input(tensor, tail, position)
+        inputs[tensor.name] = array
     if position != len(tail):
         raise bad(f"{len(tail) - position} bytes follow the last tensor")
+    is_binary = _flag(parameters, "binary_data_output", default=False)
     return InferRequest(
-        id=_text(document, "id", "the body", default=""),
+        id=_id(document),
         inputs=inputs,
         parameters=parameters,
-        outputs=_outputs(document.get("outputs", [])),
-        is_binary=parameters.get("binary_data_output") is True,
+        outputs=_outputs(document.get("outputs"), is_binary=is_binary),
+        is_binary=is_binary,
+        items=items,
     )
 
 
@@ -151,31 +190,46 @@ def encode_response(
 _DATATYPE_OF: Final = {dtype: name for name, dtype in DATATYPES.items()}
 
 
-def _split(body: bytes, header_length: str | None) -> tuple[bytes, memoryview]:
-    if header_length is None:
-        return body, memoryview(b"")
-    if not header_length.isascii() or not header_length.isdigit() or len(header_length) > 12:  # noqa: PLR2004 - far beyond any body
-        raise bad(f"{HEADER_LENGTH} is {header_length[:40]!r}, not a length")
-    length = int(header_length)
-    if length > len(body):
-        raise bad(f"{HEADER_LENGTH} is {length}, the body has {len(body)} bytes")
-    return body[:length], memoryview(body)[length:]
-
-
 def _object(value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     if not isinstance(value, dict):
         raise bad(f"{where}: expected an object")
     return value
 
 
-def _text(entry: dict[str, Any], name: str, where: str, *, default: str | None = None) -> str:
-    value = entry.get(name, default)
+def _member(entry: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    """Return an object that may be left out, or be null, as clients with typed models send it."""
+    value = entry.get(name)
+    return {} if value is None else _object(value, f"{where}: {name}")
+
+
+def _text(entry: dict[str, Any], name: str, where: str) -> str:
+    value = entry.get(name)
     if not isinstance(value, str):
         raise bad(f"{where}: {name} is not a string")
     return value
 
 
-def _outputs(entries: Any) -> dict[str, bool]:  # noqa: ANN401 - any JSON
+def _flag(entry: dict[str, Any], name: str, *, default: bool) -> bool:
+    value = entry.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise bad(f"{name}: expected true or false")
+    return value
+
+
+def _id(document: dict[str, Any]) -> str:
+    value = document.get("id")
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _MAX_ID:
+        raise bad(f"id: expected a string of at most {_MAX_ID} characters")
+    return value
+
+
+def _outputs(entries: Any, *, is_binary: bool) -> dict[str, bool]:  # noqa: ANN401 - any JSON
+    if entries is None:
+        return {}
     if not isinstance(entries, list) or len(entries) > _MAX_TENSORS:
         raise bad(f"outputs: expected a list of at most {_MAX_TENSORS}")
     names: dict[str, bool] = {}
@@ -184,19 +238,36 @@ def _outputs(entries: Any) -> dict[str, bool]:  # noqa: ANN401 - any JSON
         name = _text(entry, "name", f"outputs[{index}]")
         if name in names:
             raise bad(f"output {name[:80]!r} stands twice")
-        parameters = _object(entry.get("parameters", {}), f"outputs[{index}].parameters")
+        parameters = _member(entry, "parameters", f"outputs[{index}]")
         if parameters.get("classification"):
             raise bad(f"output {name[:80]!r}: the classification extension is not supported")
-        names[name] = parameters.get("binary_data") is True
+        if "shared_memory_region" in parameters:
+            raise bad(f"output {name[:80]!r}: the shared memory extension is not supported")
+        names[name] = _flag(parameters, "binary_data", default=is_binary)
     return names
 
 
-def _input(entry: dict[str, Any], tail: memoryview, position: int) -> tuple[NDArray[Any], int]:
-    """Return one tensor, and where the bytes of the next one begin."""
-    name = entry["name"][:80]
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """What a request says of an input, before anything is made of its data."""
+
+    name: str
+    datatype: str
+    dtype: np.dtype[Any]
+    shape: list[int]
+    count: int
+    #: Its bytes behind the JSON; None if its data is JSON.
+    size: int | None
+    data: Any
+
+
+def _tensor(item: Any, index: int) -> _Tensor:  # noqa: ANN401 - any JSON
+    entry = _object(item, f"inputs[{index}]")
+    full_name = _text(entry, "name", f"inputs[{index}]")
+    name = full_name[:80]
     datatype = entry.get("datatype")
     dtype = DATATYPES.get(datatype) if isinstance(datatype, str) else None
-    if dtype is None:
+    if dtype is None or not isinstance(datatype, str):
         raise bad(f"input {name!r}: datatype {str(datatype)[:20]!r} is not supported")
     shape = entry.get("shape")
     if (
@@ -206,22 +277,57 @@ def _input(entry: dict[str, Any], tail: memoryview, position: int) -> tuple[NDAr
     ):
         raise bad(f"input {name!r}: shape is not a list of 1 to 9 positive integers")
     count = math.prod(shape)
-    parameters = _object(entry.get("parameters", {}), f"input {name!r}: parameters")
+    parameters = _member(entry, "parameters", f"input {name!r}")
     if "shared_memory_region" in parameters:
         raise bad(f"input {name!r}: the shared memory extension is not supported")
     size = parameters.get("binary_data_size")
+    data = entry.get("data")
+    if size is not None:
+        if data is not None:
+            raise bad(f"input {name!r} has both data and binary_data_size")
+        if type(size) is not int or size != count * dtype.itemsize:
+            raise bad(
+                f"input {name!r}: {str(size)[:20]} bytes; "
+                f"shape {shape} of {datatype} takes another number"
+            )
+    return _Tensor(full_name, datatype, dtype, shape, count, size, data)
+
+
+def _require_fit(tensors: list[_Tensor], shapes: Shapes, max_items: int) -> int:
+    """Compare names and shapes with those of a model, and return the number of items."""
+    if {tensor.name for tensor in tensors} != shapes.keys():
+        sent = sorted(tensor.name[:80] for tensor in tensors[:9])
+        raise ProtocolError(400, "bad_inputs", f"inputs {sent}; this model takes {sorted(shapes)}")
+    items = tensors[0].shape[0]
+    for tensor in tensors:
+        expected = shapes[tensor.name]
+        if tuple(tensor.shape[1:]) != expected:
+            raise ProtocolError(
+                400,
+                "bad_shape",
+                f"input {tensor.name!r} has shape {tensor.shape}; expected {[-1, *expected]}",
+            )
+        if tensor.shape[0] != items:
+            raise ProtocolError(
+                400, "bad_shape", f"inputs of {items} and of {tensor.shape[0]} items"
+            )
+    if items > max_items:
+        raise ProtocolError(413, "too_many_items", f"{items} items; at most {max_items}")
+    return items
+
+
+def _input(tensor: _Tensor, tail: bytes | memoryview, position: int) -> tuple[NDArray[Any], int]:
+    """Return the array of one tensor, and where the bytes of the next one begin."""
+    name, size = tensor.name[:80], tensor.size
     if size is None:
-        return _from_json(name, entry.get("data"), dtype, count).reshape(shape), position
-    if "data" in entry:
-        raise bad(f"input {name!r} has both data and binary_data_size")
-    if type(size) is not int or size != count * dtype.itemsize:
-        raise bad(f"input {name!r}: {size} bytes; shape {shape} of {datatype} takes another number")
+        array = _from_json(name, tensor.data, tensor.dtype, tensor.count)
+        return array.reshape(tensor.shape), position
     if position + size > len(tail):
         raise bad(f"input {name!r}: the body ends before its {size} bytes")
     content = tail[position : position + size]
-    if dtype.kind == "b" and bytes(content).strip(b"\x00\x01"):
+    if tensor.dtype.kind == "b" and bytes(content).strip(b"\x00\x01"):
         raise bad(f"input {name!r}: a BOOL is a byte, 0 or 1")
-    return np.frombuffer(content, dtype=dtype).reshape(shape), position + size
+    return np.frombuffer(content, dtype=tensor.dtype).reshape(tensor.shape), position + size
 
 
 def _from_json(

@@ -14,15 +14,23 @@ Spec: spec/v1/serve.md. Needs the extra `serve`.
 | `proofs`   | worker processes, and signing for what they made                 |
 | `worker`   | one worker                                                       |
 | `gateway`  | all of these together                                            |
-| `app`      | the HTTP surface                                                 |
-| `openapi`  | its description                                                  |
+| `app`      | the HTTP surface: who may ask, and what becomes of every error   |
+| `exchange` | one request and its response, within limits                      |
+| `infer`    | the hot route                                                    |
+| `routes`   | all others                                                       |
+| `streams`  | server-sent events                                               |
+| `overview` | what an operator sees                                            |
+| `pages`    | the page and the dashboard                                       |
+| `openapi`  | the description of the routes                                    |
 | `metrics`  | what is counted                                                  |
+| `access`   | one line for each request                                        |
+| `connections` | how many, how long, how large a head                          |
 | `server`   | the process                                                      |
 """
 
 from __future__ import annotations
 
 from veridical.serve.gateway import Gateway, Settings
-from veridical.serve.server import serve
+from veridical.serve.server import Listen, serve
 
-__all__ = ["Gateway", "Settings", "serve"]
+__all__ = ["Gateway", "Listen", "Settings", "serve"]

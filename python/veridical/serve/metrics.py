@@ -46,6 +46,26 @@ class Metrics:
             "veridical_proof_jobs", "Proofs by state.", ("state",), registry=self.registry
         )
         self.log_size = Gauge("veridical_log_size", "Entries in the log.", registry=self.registry)
+        self.held_bytes = Gauge(
+            "veridical_held_bytes", "Bytes of requests in memory.", registry=self.registry
+        )
+        self.connections = Gauge(
+            "veridical_connections", "Connections that are open.", registry=self.registry
+        )
+        self._by_status: dict[tuple[str, int], Counter] = {}
+        self._by_route: dict[str, Histogram] = {}
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request; `route` is one of few names, never what a caller sent."""
+        counter = self._by_status.get((route, status))
+        if counter is None:  # looking the labels up takes as long as counting
+            counter = self.requests.labels(route=route, status=str(status))
+            self._by_status[route, status] = counter
+        counter.inc()
+        histogram = self._by_route.get(route)
+        if histogram is None:
+            histogram = self._by_route[route] = self.seconds.labels(route=route)
+        histogram.observe(seconds)
 
     def render(self) -> bytes:
         """Return the page that Prometheus reads."""

@@ -17,7 +17,7 @@ from veridical.serve.tariff import TIERS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Options", "read_options"]
+__all__ = ["MAX_DEADLINE_MS", "Options", "is_nonce", "read_options"]
 
 _T = TypeVar("_T")
 
@@ -35,6 +35,8 @@ class Options:
     deadline_ms: int
     salt: bytes | None
     has_receipt: bool
+    #: Prove together with receipts of other callers that allow it too.
+    share: bool = False
 
 
 def read_options(
@@ -42,16 +44,27 @@ def read_options(
 ) -> Options:
     """Read the options; a header and a parameter that differ are an error.
 
+    An id of the request that could not be a nonce is legal, and is none: the statement names none.
+
     Raises:
         ProtocolError: an option has a value that it cannot have.
     """
+    if not parameters and not headers:  # nearly every request
+        return Options(
+            tier=TIERS[0],
+            nonce=request_id if is_nonce(request_id) else "",
+            deadline_ms=deadline_ms,
+            salt=None,
+            has_receipt=True,
+        )
     reader = _Reader(parameters, headers)
     tier = reader.text("tier", "veridical-tier") or TIERS[0]
     if tier not in TIERS:
         raise _bad("tier", f"expected one of {', '.join(TIERS)}")
     nonce = reader.text("nonce", "veridical-nonce")
-    nonce = request_id if nonce is None else nonce
-    if _NONCE.fullmatch(nonce) is None:
+    if nonce is None:
+        nonce = request_id if is_nonce(request_id) else ""
+    elif not is_nonce(nonce):
         raise _bad("nonce", 'expected at most 256 printable ASCII characters without " and \\')
     deadline = reader.integer("deadline_ms", "veridical-deadline-ms")
     if deadline is not None and not 1 <= deadline <= MAX_DEADLINE_MS:
@@ -68,7 +81,13 @@ def read_options(
         deadline_ms=deadline_ms if deadline is None else deadline,
         salt=salt,
         has_receipt=reader.flag("receipt", "veridical-inline-receipt", default=True),
+        share=reader.flag("share", "veridical-share", default=False),
     )
+
+
+def is_nonce(text: str) -> bool:
+    """Say whether a text can be the `request_id` of a statement."""
+    return not text or _NONCE.fullmatch(text) is not None
 
 
 class _Reader:
