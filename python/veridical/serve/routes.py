@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from veridical.inference_protocol import ProtocolError
+from veridical.serve.log_routes import show_log
 from veridical.serve.openapi import document
 from veridical.serve.overview import STATES, Kept, Overview
 from veridical.serve.pages import load_pages
@@ -104,6 +105,7 @@ class Routes:
             self._route("dashboard", "/dashboard", self._show_dashboard, get),
             self._route("permalink", "/r/{receipt_id}", self._show_permalink, get),
             self._route("file", "/page/{name}", self._show_file, get),
+            self._route("log", "/log/{path:path}", self._show_log, get),
         ]
 
     def stop(self) -> None:
@@ -316,6 +318,10 @@ class Routes:
 
     async def _show_file(self, request: Request, exchange: Exchange) -> Response:
         return await self._file(request, exchange, request.path_params["name"])
+
+    async def _show_log(self, request: Request, exchange: Exchange) -> Response:
+        await show_log(self._gateway, request.path_params["path"], exchange)
+        return _Answered()
 
     async def _file(self, request: Request, exchange: Exchange, name: str) -> Response:
         page = self._pages.get(name)
