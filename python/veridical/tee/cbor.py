@@ -1,9 +1,9 @@
 """CBOR as attestation documents use it: one encoding for each value, and nothing else.
 
 RFC 8949, section 4.2.1, but for the order of keys, which the maker of a document chooses. There are
-RFC 8949, section 4.2.1, but for the order of keys, which the maker of a document chooses. There are
-that of one outermost map, which the security module of Nitro writes. A reader of everything that
-CBOR allows would have to be distrusted with hostile bytes.
+integers, byte and text strings, arrays, maps and null; no tag, no float, and no indefinite length
+but that of one outermost map, which the security module of Nitro writes. A reader of everything
+that CBOR allows would have to be distrusted with hostile bytes.
 """
 
 from __future__ import annotations
