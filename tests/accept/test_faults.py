@@ -1,4 +1,4 @@
-"""Kills at random moments, at every stage of a gateway's life: nothing that was accepted is lost."""
+"""Kills at random moments, at every stage of a gateway: nothing that was accepted is lost."""
 
 from __future__ import annotations
 
