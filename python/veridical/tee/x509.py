@@ -65,9 +65,20 @@ def parse_der(content: bytes, *, what: str) -> x509.Certificate:
         with warnings.catch_warnings():
             # AMD issues certificates with the serial number 0.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            return x509.load_der_x509_certificate(content)
-    except (ValueError, UnsupportedAlgorithm) as error:
+            certificate = x509.load_der_x509_certificate(content)
+        # The library reads these when they are asked for; here is where they may fail.
+        certificate.public_key()
+        for _part in (
+            certificate.subject,
+            certificate.issuer,
+            certificate.extensions,
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+        ):
+            pass
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise refused("chain", f"no certificate: {error}", what) from error
+    return certificate
 
 
 def pem_of(der: bytes) -> str:
@@ -163,10 +174,7 @@ def _require_extensions(
     known_critical: frozenset[x509.ObjectIdentifier],
 ) -> None:
     """Check what a certificate may do; `below` is how many certificates stand before it."""
-    try:
-        extensions = certificate.extensions
-    except (ValueError, x509.DuplicateExtension, UnsupportedAlgorithm) as error:
-        raise refused("chain", f"extensions: {error}", where) from error
+    extensions = certificate.extensions
     unknown = [
         e.oid.dotted_string for e in extensions if e.critical and e.oid not in known_critical
     ]
