@@ -12,7 +12,7 @@ PACKAGE = ROOT / "python" / "veridical"
 # Built, fetched or cached, never written by hand.
 GENERATED = frozenset(
     {".cache", ".git", ".venv", "target", "out", "build", "dist", "__pycache__"}
-    | {".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+    | {".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
 )
 
 

@@ -226,14 +226,14 @@ def test_no_exception_from_the_float_lint_in_rust() -> None:
 def test_no_source_file_is_too_long() -> None:
     long = [
         f"{label(path)}: {count} lines"
-        for path in files_ending(".py", ".pyi", ".rs", ".sh")
+        for path in files_ending(".css", ".js", ".mjs", ".py", ".pyi", ".rs", ".sh")
         if (count := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
     ]
     assert not long, "\n".join(long)
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
-    sources = files_ending(".py", ".pyi", ".rs")
+    sources = files_ending(".js", ".py", ".pyi", ".rs")
     named = [path for path in sources if path.stem.strip("_") in BANNED_NAMES]
     wrong = [label(path) for path in named if path.stem != "_core"]
     assert not wrong, "\n".join(wrong)

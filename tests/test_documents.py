@@ -28,10 +28,27 @@ PUBLIC_HOSTS = frozenset(
         "semver.org",
         "www.apache.org",
         "www.rfc-editor.org",
+        "www.w3.org",
     }
 )
 
-TEXT = (".cfg", ".in", ".json", ".lock", ".md", ".py", ".pyi", ".rs", ".sh", ".toml", ".txt", "")
+TEXT = (
+    ".cfg",
+    ".css",
+    ".in",
+    ".js",
+    ".json",
+    ".lock",
+    ".md",
+    ".mjs",
+    ".py",
+    ".pyi",
+    ".rs",
+    ".sh",
+    ".toml",
+    ".txt",
+    "",
+)
 
 # Said of nothing here, because no test can show it.
 BANNED_WORDS = re.compile(r"\b(trustless|tamper-?proof|guaranteed|unhackable)\b", re.IGNORECASE)
@@ -238,7 +255,7 @@ def test_nothing_is_left_unfinished() -> None:
     wrong = [
         f"{name}: {match.group()}"
         for name, text in text_files()
-        if name.endswith((".py", ".pyi", ".rs", ".sh", "Makefile"))
+        if name.endswith((".js", ".mjs", ".py", ".pyi", ".rs", ".sh", "Makefile"))
         for match in UNFINISHED.finditer(text)
     ]
     assert not wrong, "\n".join(wrong)
