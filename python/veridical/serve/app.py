@@ -78,7 +78,7 @@ class GatewayApp:
         )
         self._inference = Inference(gateway, self._limits)
         self._routes = Routes(gateway, self._inference, edge.connections)
-        self._router = Router(self._routes.table(), redirect_slashes=False, lifespan=self._lifespan)
+        self._router = Router(self._routes.table, redirect_slashes=False, lifespan=self._lifespan)
         #: The hot route by its whole path, without the router.
         self._models: dict[str, Model] = {}
         for name, model in gateway.models.items():
@@ -88,7 +88,7 @@ class GatewayApp:
     @property
     def routes(self) -> list[Route]:
         """Return all routes."""
-        return self._routes.table()
+        return self._routes.table
 
     def stop(self) -> None:
         """Begin to stop: streams end, slow bodies are not waited for, nothing is ready."""
@@ -135,7 +135,7 @@ class GatewayApp:
         await self._router(exchange.scope, exchange.receive, exchange.send)
 
     async def _on_error(self, exchange: Exchange, error: Exception) -> None:
-        problem, headers = _problem(error)
+        problem, headers = _problem(error, self._routes.allowed(exchange.path))
         if problem.status == 500:  # noqa: PLR2004 - ours alone
             request_id = exchange.request_id.decode("ascii")
             _logger.error("defect in request %s", request_id, exc_info=error)
@@ -170,15 +170,14 @@ class GatewayApp:
             await run_in_threadpool(self._gateway.close)
 
 
-def _problem(error: Exception) -> tuple[ProtocolError, Iterable[tuple[bytes, bytes]]]:
+def _problem(error: Exception, allow: bytes) -> tuple[ProtocolError, Iterable[tuple[bytes, bytes]]]:
     """Return what a caller is told of an error; nothing of the inside is in it."""
     headers: list[tuple[bytes, bytes]] = []
     if isinstance(error, ProtocolError):
         problem = error
     elif isinstance(error, HTTPException):
-        for name, value in (error.headers or {}).items():
-            headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
         if error.status_code == 405:  # noqa: PLR2004 - method not allowed
+            headers = [(b"allow", allow)]
             problem = ProtocolError(405, "bad_method", "no such method here")
         else:
             problem = ProtocolError(404, "unknown_path", "nothing is here")

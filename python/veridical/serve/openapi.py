@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from veridical.serve.openapi_schemas import (
+    CHECKPOINT,
     INFER_REQUEST,
     INFER_RESPONSE,
     JOB,
@@ -131,6 +132,7 @@ def document(version: str, models: Sequence[str] = ("weights",)) -> dict[str, An
             "/dashboard": {"get": _page("dashboard", "The operator's dashboard")},
             "/r/{receipt_id}": {"get": _page("permalink", "The page, with a receipt", receipt)},
             "/page/{name}": {"get": _page("file", "A file of the page", file)},
+            "/log/{path}": {"get": _log()},
         },
         "components": {
             "schemas": SCHEMAS,
@@ -213,8 +215,8 @@ def _upgrade(receipt: dict[str, Any]) -> dict[str, Any]:
 
 def _events(job: dict[str, Any]) -> dict[str, Any]:
     text = {
-        "schema": {"type": "string"},
-        "example": 'event: end\ndata: {"job_id": "4f4f", "state": "done"}\n\n',
+        "schema": {"$ref": "#/components/schemas/JobEvent"},
+        "example": {"event": "end", "data": '{"job_id": "4f4f", "state": "done"}'},
     }
     return _operation(
         "jobEvents",
@@ -265,6 +267,32 @@ def _page(name: str, summary: str, *parameters: dict[str, Any]) -> dict[str, Any
         },
         parameters=list(parameters),
         tag="page",
+    )
+
+
+def _log() -> dict[str, Any]:
+    path = _path(
+        "path",
+        "A checkpoint or a tile, as in C2SP tlog-tiles.",
+        {"type": "string", "pattern": "^(checkpoint|checkpoint[.]cosigned|tile/0/[0-9]{3})$"},
+        "checkpoint",
+    )
+    octets = {"schema": {"type": "string", "format": "binary"}}
+    return _operation(
+        "log",
+        "A file of the log; no key is asked for",
+        {
+            "200": {
+                "description": "The file",
+                "content": {
+                    "text/plain": {"schema": {"type": "string"}, "example": CHECKPOINT},
+                    _OCTETS: octets,
+                },
+            },
+            **_errors(404),
+        },
+        parameters=[path],
+        tag="receipts",
     )
 
 

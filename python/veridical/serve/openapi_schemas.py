@@ -8,6 +8,7 @@ from veridical.inference_protocol import DATATYPES
 from veridical.serve.options import MAX_DEADLINE_MS
 
 __all__ = [
+    "CHECKPOINT",
     "INFER_REQUEST",
     "INFER_RESPONSE",
     "JOB",
@@ -98,6 +99,7 @@ USAGE: Final = {
         }
     ],
 }
+CHECKPOINT: Final = "veridical.local/5b0e1a42\n240\n..."
 OVERVIEW: Final = {
     "version": "0.1.0",
     "now": 1_795_000_002,
@@ -109,7 +111,7 @@ OVERVIEW: Final = {
     "log": {
         "vkey": "veridical.local/5b0e1a42+0c5e7b3a+AQ...",
         "size": 240,
-        "checkpoint": "veridical.local/5b0e1a42\n240\n...",
+        "checkpoint": CHECKPOINT,
     },
     "audit": {
         "at": 1_795_000_000,
@@ -317,6 +319,15 @@ SCHEMAS: Final[dict[str, Any]] = {
             "share": _FLAG,
         }
     ),
+    "JobEvent": {
+        "type": "object",
+        "description": "One event of the stream; `data` is a Job.",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"type": "string", "enum": ["progress", "end"]},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+    },
     "Quote": _object({"model": _TEXT, "items": _COUNT, "quotes": _BY_TIER}),
     "Usage": _object(
         {

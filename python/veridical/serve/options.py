@@ -73,7 +73,8 @@ def read_options(
     if salt_text is not None and _SALT.fullmatch(salt_text) is None:
         raise _bad("salt", f"expected {2 * SALT_BYTES} lower-case hexadecimal digits")
     salt = None if salt_text is None else bytes.fromhex(salt_text)
-    if salt is None and reader.flag("private", "veridical-private", default=False):
+    is_private = reader.flag("private", "veridical-private", default=False)
+    if is_private and salt is None:
         salt = secrets.token_bytes(SALT_BYTES)
     return Options(
         tier=tier,

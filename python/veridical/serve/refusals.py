@@ -36,6 +36,7 @@ REFUSALS: Final = {
     "bad_origin": Refusal(403, "pages of 'https://evil.example' may not ask this server"),
     "not_operator": Refusal(403, "this takes the key of an operator"),
     "unknown_path": Refusal(404, "nothing is here"),
+    "no_log": Refusal(404, "this gateway keeps no log"),
     "unknown_model": Refusal(404, "no model 'none'"),
     "unknown_version": Refusal(404, "model 'weights' has version '1' only"),
     "unknown_receipt": Refusal(404, "no such receipt"),

@@ -74,9 +74,14 @@ class Routes:
         self._figures = Kept(self._read_figures, seconds=_FIGURES_SECONDS)
         self._overviews = Kept(self._overview.read, seconds=_FIGURES_SECONDS)
         self._is_stopping = False
+        self._table = self._routes()
 
+    @property
     def table(self) -> list[Route]:
         """Return all routes."""
+        return self._table
+
+    def _routes(self) -> list[Route]:
         get, post, delete = ["GET"], ["POST"], ["DELETE"]
         models = "/v2/models/{model}"
         version = models + "/versions/{version}"
@@ -107,6 +112,14 @@ class Routes:
             self._route("file", "/page/{name}", self._show_file, get),
             self._route("log", "/log/{path:path}", self._show_log, get),
         ]
+
+    def allowed(self, path: str) -> bytes:
+        """Return the methods that a path takes."""
+        methods: set[str] = set()
+        for route in self._table:
+            if route.path_regex.match(path):
+                methods |= route.methods or set()
+        return ", ".join(sorted(methods)).encode("ascii")
 
     def stop(self) -> None:
         """Be ready for nothing, and end what would not end by itself."""
