@@ -45,11 +45,21 @@ FORBIDDEN_IMPORTS = {
     "post": {"cli", "client", "compiler", "demo", "serve"},
     "serve": {"cli", "client", "compiler", "demo"},
     "client": {"cli", "compiler", "demo", "serve"},
+    "online": {"cli", "client", "compiler", "demo", "policy", "serve", "verifier"},
     "inference_protocol": {"*"},
 }
 
 # Where packages of extras may be imported; everything else runs on the base install.
-OPTIONAL_SIDE = ("compiler", "cli", "demo", "serve", "client", "inference_protocol", "tee")
+OPTIONAL_SIDE = (
+    "compiler",
+    "cli",
+    "demo",
+    "serve",
+    "client",
+    "inference_protocol",
+    "online",
+    "tee",
+)
 
 STDLIB = frozenset(sys.stdlib_module_names)
 
@@ -131,7 +141,8 @@ def test_verifier_side_runs_without_the_optional_packages() -> None:
     modules = sorted(
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in files_ending(".py", under="python/veridical")
-        if part_of(path) not in {"compiler", "demo", "serve", "client", "inference_protocol"}
+        if part_of(path)
+        not in {"compiler", "demo", "serve", "client", "inference_protocol", "online"}
     )
     code = f"""
 import importlib, sys

@@ -51,7 +51,7 @@ def test_shown_command_and_its_options_exist(document: str, line: str) -> None:
     words = line.partition("#")[0].split()[1:]
     # The command is the leading words that are neither file names nor options: `key new`.
     command: list[str] = []
-    for word in words[:2]:
+    for word in words[:3]:
         if not re.fullmatch(r"[a-z][a-z-]*", word) or word not in help_of(*command):
             break
         command.append(word)

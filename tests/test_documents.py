@@ -16,10 +16,12 @@ from tests.repository import ROOT, files_ending, label, tree_files
 # index, is somebody's machine leaking into the sources.
 PUBLIC_HOSTS = frozenset(
     {
+        "api.drand.sh",
         "arxiv.org",
         "c2sp.org",
         "csrc.nist.gov",
         "doi.org",
+        "drand.cloudflare.com",
         "eprint.iacr.org",
         "github.com",
         "in-toto.io",

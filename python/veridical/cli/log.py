@@ -12,6 +12,8 @@ from cyclopts import App, Parameter
 from veridical import keys, tlog
 from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
+from veridical.cli.log_cosigning import cosign, cosigner, show_values
+from veridical.cli.log_extract import extract
 from veridical.errors import InputError
 from veridical.receipt import Parameters, Receipt
 
@@ -108,7 +110,7 @@ def append(  # noqa: PLR0913 - one option for each member of an entry
     value: dict[str, object] = {"index": appended.index, "size": appended.checkpoint.size}
     if isinstance(appended.entry, tlog.Intent):
         value |= {"number": appended.entry.number, "digest": appended.entry.digest}
-    _show(value, json=json)
+    show_values(value, json=json)
     return ExitCode.ACCEPTED
 
 
@@ -137,7 +139,7 @@ def show(
         else:
             emit(entry)
         return ExitCode.ACCEPTED
-    _show(
+    show_values(
         {
             "origin": head.checkpoint.origin,
             "size": head.size,
@@ -226,7 +228,7 @@ def verify(
         value = {"extends": old.size}
     cosigned = head.verify_cosigners(cosigners, at_least=count)
     value |= {"log": key.name, "size": head.size, "cosigners": len(cosigned)}
-    _show({"verdict": "accepted", **value}, json=json)
+    show_values({"verdict": "accepted", **value}, json=json)
     if not cosigned and not json:
         emit("assumes  the log shows others the same: no cosigner was asked for")
     return ExitCode.ACCEPTED
@@ -244,7 +246,7 @@ def fsck(folder: Path, *, json: Annotated[bool, Flag] = False) -> ExitCode:
         Print data only.
     """
     checked = tlog.fsck(tlog.Log.open(folder))
-    _show(
+    show_values(
         {
             "verdict": "whole",
             "size": checked.size,
@@ -314,52 +316,9 @@ def audit(
     return ExitCode.REJECTED if report.findings or overdue else ExitCode.ACCEPTED
 
 
-@app.command
-def cosign(
-    folder: Path,
-    *,
-    name: str,
-    key: Path,
-    log_key: str,
-    state: Path,
-    json: Annotated[bool, Flag] = False,
-) -> ExitCode:
-    """Cosign the present checkpoint of a log, if it extends the one that was cosigned last.
-
-    Parameters
-    ----------
-    folder
-        The log; the checkpoint with the cosignature is published in it.
-    name
-        The cosigner's name, a URL without scheme, such as witness.example/w1.
-    key
-        The cosigner's private key, Ed25519. It is not the log's.
-    log_key
-        The vkey of the log, as you know it from elsewhere.
-    state
-        Where the cosigner remembers what it signed. Whoever loses it may sign a fork.
-    json
-        Print data only.
-    """
-    log = tlog.Log.open(folder, key=tlog.NoteKey.from_vkey(log_key))
-    signer = keys.PrivateKey.load(key)
-    if signer.public_key == log.key.key:
-        raise InputError("a log does not cosign itself", where=str(key))
-    cosigner = tlog.Cosigner(state, name=name, signer=signer, logs=[log.key])
-    try:
-        published = tlog.add_cosignatures(log, cosigner)
-    finally:
-        cosigner.close()
-    _show({"size": published.size, "vkey": cosigner.key.vkey}, json=json)
-    return ExitCode.ACCEPTED
-
-
-def _show(value: dict[str, object], *, json: bool) -> None:
-    if json:
-        emit_json(value)
-        return
-    for name, item in value.items():
-        emit(f"{name:<9} {item}")
+app.command(cosign)
+app.command(extract)
+app.command(cosigner)
 
 
 def _read(path: Path) -> bytes:

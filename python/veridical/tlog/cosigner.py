@@ -42,6 +42,8 @@ __all__ = ["Answer", "Cosigner", "StaleSizeError", "add_cosignatures", "encode_r
 
 MAX_NODES: Final = 63
 REQUEST_MAX_BYTES: Final = NOTE_MAX_BYTES + 4096
+#: The check of two checkpoints of one size with two roots.
+FORK: Final = "log.fork"
 #: Conflicting checkpoints kept for each log; the first ones are the evidence.
 MAX_CONFLICTS: Final = 64
 
@@ -49,6 +51,7 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS heads (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), time INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS conflicts (
     origin TEXT NOT NULL, note BLOB NOT NULL, cosigned BLOB NOT NULL, UNIQUE (origin, note)
 );
@@ -105,8 +108,9 @@ class Cosigner:
             self._connection = sqlite3.connect(
                 Path(state), isolation_level=None, check_same_thread=False, timeout=10
             )
-            # An answer that is given may never be forgotten: every commit waits for the disk.
-            self._connection.execute("PRAGMA synchronous = FULL")
+            # An answer that is given may never be forgotten: every commit waits for the disk, and
+            # for the folder, in which the removal of a rollback journal is what commits.
+            self._connection.execute("PRAGMA synchronous = EXTRA")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise InputError(f"cannot open the state: {error}", where=str(state)) from error
@@ -138,9 +142,11 @@ class Cosigner:
         except CheckpointError as error:
             return _refusal(404 if error.check == "log.origin" else 403, error)
         except ConsistencyError as error:
-            return _refusal(422, error)
+            return _refusal(409 if error.check == FORK else 422, error)
         except MalformedError as error:
             return _refusal(400, error)
+        except Error as error:  # the state cannot be read or written: nothing was signed
+            return _refusal(500, error)
         return Answer(200, "".join(line.to_line() for line in lines).encode())
 
     def cosign(self, body: bytes) -> list[NoteSignature]:
@@ -150,7 +156,9 @@ class Cosigner:
             MalformedError: the request is no request.
             CheckpointError: the log is not known, or did not sign.
             StaleSizeError: the request starts from another size than the last.
-            ConsistencyError: the checkpoint does not extend the last one.
+            ConsistencyError: the checkpoint does not extend the last one; check `log.fork` if both
+                have one size, so that they convict the log.
+            InputError: the state cannot be read or written.
         """
         old_size, proof, signed = _parse_request(body)
         signed.verify_log(self._logs)
@@ -158,11 +166,25 @@ class Cosigner:
             raise MalformedError(f"old size {old_size} is above {signed.size}", check="log.format")
         # One transaction, or a slower request could roll the size back.
         with self._mutex:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
-                return self._extend(old_size, proof, signed)
-            finally:
-                self._connection.execute("COMMIT")
+                return self._in_transaction(old_size, proof, signed)
+            except sqlite3.Error as error:
+                raise InputError(f"the cosigner's state cannot be used: {error}") from error
+
+    def _in_transaction(
+        self, old_size: int, proof: list[bytes], signed: SignedCheckpoint
+    ) -> list[NoteSignature]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            lines = self._extend(old_size, proof, signed)
+        except ConsistencyError:
+            self._connection.execute("COMMIT")  # the evidence
+            raise
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        return lines
 
     def _extend(
         self, old_size: int, proof: list[bytes], signed: SignedCheckpoint
@@ -171,14 +193,15 @@ class Cosigner:
         last_size = 0 if last is None else last.size
         if old_size != last_size:
             raise StaleSizeError(last_size)
+        if last is not None and signed.size == last.size and signed.root != last.root:
+            self._note_conflict(signed, last)
+            raise ConsistencyError(
+                f"another root than the one that was cosigned for {last.size} leaves", check=FORK
+            )
         old_root = EMPTY_ROOT if last is None else last.root
-        try:
-            verify_consistency(old_size, signed.size, proof, old_root, signed.root)
-        except ConsistencyError:
-            if last is not None:
-                self._note_conflict(signed, last)
-            raise
-        timestamp = max(int(self._clock()), 1)
+        # A proof that fails convicts nobody: anybody can send a bad one for a good checkpoint.
+        verify_consistency(old_size, signed.size, proof, old_root, signed.root)
+        timestamp = self._tick()
         line = cosign(signed.note.text, self.key, self._signer, timestamp=timestamp)
         # Only the log's own lines and ours: others are not this cosigner's to vouch for.
         own = [found for _, found in signed.note.by(self._logs)]
@@ -188,6 +211,13 @@ class Cosigner:
             (signed.checkpoint.origin, signed.size, signed.root, kept.to_bytes()),
         )
         return [line]
+
+    def _tick(self) -> int:
+        """Return the time; it never goes back, whatever the clock does."""
+        [last] = self._connection.execute("SELECT max(time) FROM clock").fetchone()
+        now = max(int(self._clock()), last or 1)
+        self._connection.execute("INSERT OR REPLACE INTO clock VALUES (1, ?)", (now,))
+        return now
 
     def _note_conflict(self, signed: SignedCheckpoint, last: SignedCheckpoint) -> None:
         origin = signed.checkpoint.origin
@@ -199,14 +229,16 @@ class Cosigner:
             )
 
 
-def add_cosignatures(log: Log, *cosigners: Cosigner) -> SignedCheckpoint:
-    """Have the present checkpoint of a log cosigned, and publish it.
+def add_cosignatures(
+    log: Log, *cosigners: Cosigner, head: SignedCheckpoint | None = None
+) -> SignedCheckpoint:
+    """Have one checkpoint of a log cosigned, the present one by default, and publish it.
 
     Raises:
         ConsistencyError: a cosigner saw another history of this log.
         CheckpointError: a cosigner does not know this log.
     """
-    head = log.head()
+    head = log.head() if head is None else head
     for cosigner in cosigners:
         last = cosigner.head(head.checkpoint.origin)
         old_size = 0 if last is None else last.size

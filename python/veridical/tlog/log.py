@@ -7,7 +7,7 @@ a checkpoint covers never changes.
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -32,6 +32,8 @@ from veridical.tlog.tiles import TileReader
 from veridical.tlog.tree import consistency_proof, inclusion_proof, verify_consistency
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from veridical.tlog.entry import Entry
 
 __all__ = ["Log", "require_extends"]
@@ -169,6 +171,16 @@ class Log:
         except OSError:
             return []
         return sorted(int(name) for name in names if _SIZE.fullmatch(name))
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Exclude other processes that collect cosignatures: they would take other heads."""
+        (self.folder / STATE).mkdir(exist_ok=True)
+        lock = Lock(self.folder / STATE / "collect.lock", waits=True)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def publish_cosigned(self, signed: SignedCheckpoint) -> SignedCheckpoint:
         """Publish a checkpoint with cosignatures; those of the one that is there are kept.

@@ -89,17 +89,103 @@ def test_the_state_survives(tmp_path: Path, log: Log, cosigner: Cosigner) -> Non
 def test_a_fork_is_refused_and_kept_as_evidence(log: Log, cosigner: Cosigner) -> None:
     add_cosignatures(log, cosigner)
     size = log.head().size
-    for forked, proof in (fork(log, size), fork(log, size + 3)):
+    for (forked, proof), status, check in (
+        (fork(log, size), 409, b"log.fork"),
+        (fork(log, size + 3), 422, b"log.consistency"),
+    ):
         answer = cosigner.add_checkpoint(encode_request(size, proof, forked))
-        assert (answer.status, answer.body[:15]) == (422, b"log.consistency")
+        assert (answer.status, answer.body.partition(b":")[0]) == (status, check)
+        assert answer.content_type.startswith("text/plain")  # not a size to start again from
     evidence = cosigner.conflicts(ORIGIN)
-    assert len(evidence) == 2
+    assert len(evidence) == 1
     for note, cosigned in evidence:  # both notes are signed by the log: they convict its key
         pair = [SignedCheckpoint.from_bytes(one) for one in (note, cosigned)]
         assert [one.verify_log([LOG_KEY]) for one in pair] == [LOG_KEY, LOG_KEY]
     head = cosigner.head(ORIGIN)
     assert head is not None
     assert head.root == log.head().root
+
+
+def test_a_bad_proof_for_a_good_checkpoint_convicts_nobody(log: Log, cosigner: Cosigner) -> None:
+    add_cosignatures(log, cosigner)
+    size = log.head().size
+    grow(log, [draft()])
+    answer = cosigner.add_checkpoint(encode_request(size, [bytes(32)], log.head()))
+    assert answer.status == 422
+    assert cosigner.conflicts(ORIGIN) == []
+    assert add_cosignatures(log, cosigner).size == size + 1
+
+
+def test_times_never_go_back(tmp_path: Path, log: Log) -> None:
+    times = iter((NOW + 90, NOW, NOW + 91))
+    one = Cosigner(
+        tmp_path / "w.sqlite", name=NAME, signer=SIGNER, logs=[LOG_KEY], clock=lambda: next(times)
+    )
+    found = []
+    for _ in range(3):
+        grow(log, [draft()])
+        [cosignature] = add_cosignatures(log, one).verify_cosigners([one.key])
+        found.append(cosignature.timestamp)
+    one.close()
+    assert found == [NOW + 90, NOW + 90, NOW + 91]
+
+
+def test_a_state_that_fails_signs_nothing(log: Log, cosigner: Cosigner) -> None:
+    head = log.head()
+    cosigner._connection.execute("DROP TABLE heads")
+    answer = cosigner.add_checkpoint(encode_request(0, [], head))
+    assert answer.status == 500
+    assert b"cannot be used" in answer.body
+    with pytest.raises(InputError):
+        cosigner.cosign(encode_request(0, [], head))
+
+
+def test_every_answer_waits_for_the_disk(cosigner: Cosigner) -> None:
+    [mode] = cosigner._connection.execute("PRAGMA synchronous").fetchone()
+    [journal] = cosigner._connection.execute("PRAGMA journal_mode").fetchone()
+    assert (mode, journal) == (3, "delete")  # EXTRA: the folder too
+
+
+def test_a_head_that_is_cosigned_again_does_not_grow(tmp_path: Path, log: Log) -> None:
+    times = iter(range(NOW, NOW + 200))
+    one = Cosigner(
+        tmp_path / "w.sqlite", name=NAME, signer=SIGNER, logs=[LOG_KEY], clock=lambda: next(times)
+    )
+    sizes = {len(add_cosignatures(log, one).to_bytes()) for _ in range(10)}
+    one.close()
+    assert len(sizes) == 1
+    published = log.cosigned()
+    assert published is not None
+    [cosignature] = published.verify_cosigners([one.key])
+    assert cosignature.timestamp == NOW  # when it was seen first
+
+
+def test_what_no_reader_takes_is_not_published(log: Log) -> None:
+    lines = [NoteSignature(f"w{number}", b"1234", b"x" * 72) for number in range(64)]
+    with pytest.raises(InputError, match="cannot be published"):
+        log.publish_cosigned(log.head().with_lines(lines))
+    assert log.cosigned() is None
+    log.publish_cosigned(log.head().with_lines(lines[:63]))
+    with pytest.raises(InputError, match="cannot be published"):
+        log.publish_cosigned(log.head().with_lines(lines[60:]))
+    assert log.cosigned() is not None  # it is still read
+
+
+def test_a_published_root_is_never_replaced(log: Log, cosigner: Cosigner) -> None:
+    published = add_cosignatures(log, cosigner)
+    forked, _ = fork(log, published.size)
+    with pytest.raises(ConsistencyError):
+        log.publish_cosigned(forked)
+    assert log.cosigned() == published
+
+
+def test_earlier_heads_with_cosignatures_are_kept(log: Log, cosigner: Cosigner) -> None:
+    first = add_cosignatures(log, cosigner)
+    grow(log, [draft()])
+    second = add_cosignatures(log, cosigner)
+    assert log.first_cosigned(0) == first
+    assert log.first_cosigned(second.size - 1) == second
+    assert log.first_cosigned(second.size) is None
 
 
 def test_a_client_with_an_older_checkpoint_finds_the_fork(log: Log) -> None:
