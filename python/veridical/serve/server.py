@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from veridical.serve.gateway import Settings
 
-__all__ = ["Listen", "serve"]
+__all__ = ["Listen", "Server", "bound", "serve"]
 
 #: How long a stop waits for requests that are under way.
 _GRACE_SECONDS: Final = 10
@@ -66,7 +66,7 @@ def serve(
     """
     limits = ConnectionLimits(connections=min(listen.max_connections, raise_open_files()))
     access_log = AccessLog() if listen.has_access_log else None
-    listener = _bound(listen)
+    listener = bound(listen)
     with closing(listener):
         gateway = Gateway(settings)
         try:
@@ -79,14 +79,14 @@ def serve(
                 on_start(gateway, _address(listener))
             app = GatewayApp(gateway, edge)
             with suppress(KeyboardInterrupt):  # the usual way to stop it
-                _Server(app, limits).run(sockets=[listener])
+                Server(app, limits).run(sockets=[listener])
         finally:
             gateway.close()
             if access_log is not None:
                 access_log.close()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn, which here tells the application first that it stops."""
 
     def __init__(self, app: GatewayApp, limits: ConnectionLimits) -> None:
@@ -118,8 +118,12 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(("Invalid HTTP request", "Unsupported upgrade"))
 
 
-def _bound(listen: Listen) -> socket.socket:
-    """Take the address; connections are accepted once everything else is open."""
+def bound(listen: Listen) -> socket.socket:
+    """Take the address; connections are accepted once everything else is open.
+
+    Raises:
+        InputError: it cannot be had.
+    """
     try:
         found = socket.getaddrinfo(
             listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
