@@ -11,6 +11,7 @@ Spec: spec/v1/receipt.md.
 | `envelope`  | who vouches for it, in which tier, with which evidence        |
 | `bundle`    | the file: all of these and reveals                            |
 | `issuing`   | from a run to a receipt, and to a stronger one                |
+| `template`  | the same, for many receipts of one program                    |
 | `program`   | what receipts need of a program and a run                     |
 """
 
@@ -26,9 +27,11 @@ from veridical.receipt.statement import (
     ModelIdentity,
     OutputCommitments,
     Parameters,
+    Seed,
     Sequence,
     Statement,
 )
+from veridical.receipt.template import Issued, ReceiptTemplate
 
 __all__ = [
     "RECEIPT_MAX_BYTES",
@@ -38,15 +41,18 @@ __all__ = [
     "EvidenceBlob",
     "EvidenceDescriptor",
     "InputCommitments",
+    "Issued",
     "ModelIdentity",
     "OutputCommitments",
     "Parameters",
     "Predicate",
     "Program",
     "Receipt",
+    "ReceiptTemplate",
     "Reexecution",
     "Reveal",
     "Run",
+    "Seed",
     "Sequence",
     "Statement",
     "Tensors",

@@ -101,17 +101,19 @@ class Receipt:
         """Return the receipt as it may be published: commitments stay closed."""
         return replace(self, reveals={})
 
+    def to_value(self) -> dict[str, Value]:
+        """Return the JSON form."""
+        return {
+            "envelopes": [envelope.to_value() for envelope in self.envelopes],
+            "evidence": [encode_base64(blob) for blob in self.evidence],
+            "reveals": {name: reveal.to_value() for name, reveal in self.reveals.items()},
+            "statement": self.statement.to_value(),
+            "version": RECEIPT_VERSION,
+        }
+
     def to_bytes(self) -> bytes:
         """Return the canonical bytes of the bundle."""
-        return canonical.encode(
-            {
-                "envelopes": [envelope.to_value() for envelope in self.envelopes],
-                "evidence": [encode_base64(blob) for blob in self.evidence],
-                "reveals": {name: reveal.to_value() for name, reveal in self.reveals.items()},
-                "statement": self.statement.to_value(),
-                "version": RECEIPT_VERSION,
-            }
-        )
+        return canonical.encode(self.to_value())
 
     @classmethod
     def from_bytes(cls, untrusted: bytes) -> Self:

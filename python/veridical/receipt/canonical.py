@@ -33,6 +33,7 @@ __all__ = [
     "decode_base64",
     "encode",
     "encode_base64",
+    "is_text",
 ]
 
 Value: TypeAlias = "str | int | list[Value] | dict[str, Value]"
@@ -49,7 +50,7 @@ _STRING_BYTES: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
 _CHUNK_BYTES: Final = 2**20
 _INTEGER: Final = re.compile(rb"-?(?:0|[1-9][0-9]{0,15})(?![0-9.eE])")
 _NUMBER_LIKE: Final = re.compile(rb"[-+0-9.]")
-_TEXT: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def encode(value: Value) -> bytes:
@@ -59,25 +60,30 @@ def encode(value: Value) -> bytes:
         InternalError: the value has no canonical form; callers check what comes from outside.
     """
     _require_encodable(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def _require_encodable(value: object) -> None:
     if isinstance(value, str):
-        if _TEXT.fullmatch(value) is None:
+        if not is_text(value):
             raise InternalError(f"string {value[:40]!r} has no canonical form")
     elif isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > MAX_INTEGER:
             raise InternalError(f"integer {value} has no canonical form")
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict | Mapping):  # the first is found without asking for the second
         for key, member in value.items():
             _require_encodable(key)
             _require_encodable(member)
-    elif isinstance(value, Sequence):
+    elif isinstance(value, list | Sequence):
         for member in value:
             _require_encodable(member)
     else:
         raise InternalError(f"{type(value).__name__} has no canonical form")
+
+
+def is_text(value: str) -> bool:
+    """Return whether a string has a canonical form: printable ASCII without quote and backslash."""
+    return value.isascii() and value.isprintable() and '"' not in value and "\\" not in value
 
 
 def decode(untrusted: bytes, *, max_bytes: int, where: str) -> Value:

@@ -22,7 +22,13 @@ from veridical.receipt.members import Members, require_object
 if TYPE_CHECKING:
     from veridical.receipt.statement import Statement
 
-__all__ = ["MAX_DESCRIPTORS", "PAYLOAD_MAX_BYTES", "Envelope", "Predicate"]
+__all__ = [
+    "MAX_DESCRIPTORS",
+    "PAYLOAD_MAX_BYTES",
+    "Envelope",
+    "Predicate",
+    "pre_authentication_encoding",
+]
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
@@ -65,22 +71,24 @@ class Predicate:
             evidence=evidence,
         )
 
+    def to_value(self) -> dict[str, Value]:
+        """Return the JSON form, an in-toto Statement."""
+        return {
+            "_type": STATEMENT_TYPE,
+            "predicate": {
+                "critical": list(self.critical),
+                "evidence": [descriptor.to_value() for descriptor in self.evidence],
+                "issued_at": self.issued_at,
+                "statement": self.receipt_id,
+                "tier": self.tier,
+            },
+            "predicateType": PREDICATE_TYPE,
+            "subject": [{"digest": {"sha256": self.output_digest}, "name": "output"}],
+        }
+
     def to_bytes(self) -> bytes:
-        """Return the payload: the canonical in-toto Statement."""
-        return canonical.encode(
-            {
-                "_type": STATEMENT_TYPE,
-                "predicate": {
-                    "critical": list(self.critical),
-                    "evidence": [descriptor.to_value() for descriptor in self.evidence],
-                    "issued_at": self.issued_at,
-                    "statement": self.receipt_id,
-                    "tier": self.tier,
-                },
-                "predicateType": PREDICATE_TYPE,
-                "subject": [{"digest": {"sha256": self.output_digest}, "name": "output"}],
-            }
-        )
+        """Return the payload: its canonical bytes."""
+        return canonical.encode(self.to_value())
 
     @classmethod
     def from_bytes(cls, payload: bytes, *, where: str) -> Self:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from veridical.keys import Signer
     from veridical.receipt.program import Run
 
-__all__ = ["issue", "upgrade"]
+__all__ = ["as_int32", "issue", "upgrade"]
 
 
 @dataclass(slots=True)
@@ -96,8 +96,8 @@ def issue(  # noqa: PLR0913 - one keyword for each choice of an issuer
             advice="Pass the salt that the client sent as `client_salt`.",
         )
     committer = _Committer(private, random_bytes)
-    integers = {name: _as_int32(array) for name, array in run.encoded.tensors.items()}
-    outputs = {name: _as_int32(array) for name, array in run.integer_outputs.items()}
+    integers = {name: as_int32(array) for name, array in run.encoded.tensors.items()}
+    outputs = {name: as_int32(array) for name, array in run.integer_outputs.items()}
     statement = Statement(
         request_id=nonce,
         model=ModelIdentity(
@@ -198,7 +198,12 @@ def _require_same_run(receipt: Receipt, run: Run) -> None:
             raise InputError("the run differs from what the receipt states", where=name)
 
 
-def _as_int32(array: NDArray[Any]) -> NDArray[np.int32]:
+def as_int32(array: NDArray[Any]) -> NDArray[np.int32]:
+    """Return an array of a program's integers.
+
+    Raises:
+        InputError: it is of another dtype.
+    """
     if array.dtype != np.int32:
         raise InputError(f"a program's integers are int32, not {array.dtype}")
     return array

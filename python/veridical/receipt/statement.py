@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATEMENT_MAX_BYTES",
+    "STATEMENT_TAG",
     "InputCommitments",
     "ModelIdentity",
     "OutputCommitments",
@@ -40,7 +41,7 @@ SEED_MODES: Final = ("none", "vrf", "vrf+beacon")
 #: Characters of base64: key, proof, chain, number and signature of a round.
 MAX_SEED_PROOF: Final = 512
 
-_STATEMENT_TAG: Final = "veridical.statement.v1"
+STATEMENT_TAG: Final = "veridical.statement.v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +246,7 @@ class Statement:
     @cached_property
     def receipt_id(self) -> str:
         """Return the digest that names the receipt; evidence is made over it."""
-        return sha256_digest(_STATEMENT_TAG, self.to_bytes())
+        return sha256_digest(STATEMENT_TAG, self.to_bytes())
 
     @cached_property
     def _encoded(self) -> bytes:

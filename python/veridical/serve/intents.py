@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from veridical import tlog
-from veridical.errors import InputError, InternalError, LogError
+from veridical.errors import InputError, InternalError
 from veridical.receipt import Sequence as Place
 from veridical.tlog import Intent, IntentDraft, Result, Void
 
@@ -137,7 +137,6 @@ class TransparencyLog:
         """
         # Requests come in batches already: waiting for more would only add to their time.
         self._writer = tlog.Writer(folder, signer, batch_seconds=0.0)
-        self._problem = ""
 
     @property
     def log(self) -> tlog.Log:
@@ -154,11 +153,7 @@ class TransparencyLog:
         closed = [_entry(one, now) for one in closings]
         opened: list[Opened | Exception] = []
         refused: Exception | None = None
-        try:
-            places = self._writer.append_all([*closed, *drafts])
-        except LogError as error:
-            self._note(error)
-            raise
+        places = self._writer.append_all([*closed, *drafts])
         for place in places[: len(closed)]:
             if isinstance(place, Exception):
                 _LOGGER.error("the log does not take a result: %s", place)
@@ -171,11 +166,6 @@ class TransparencyLog:
             else:
                 raise InternalError(f"an intent became a {type(place.entry).__name__}")
         return opened, refused
-
-    def _note(self, error: Exception) -> None:
-        """Remember that the writer gave up; only opening the log again helps."""
-        if isinstance(error, LogError):
-            self._problem = f"the log cannot be written: {error}"
 
     def recover(self, settle: Settle) -> tuple[int, int]:
         """Close what a crash left open: with the answer, where it was kept."""
@@ -216,7 +206,7 @@ class TransparencyLog:
 
     def problem(self) -> str:
         """Return why nothing can be logged any more."""
-        return self._problem
+        return self._writer.problem()
 
     def size(self) -> int:
         """Return the number of leaves of the newest checkpoint."""

@@ -5,11 +5,10 @@ Spec: spec/v1/receipt.md, sections 3 to 6; spec/v1/seeds.md, section 3.
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from veridical.receipt import Parameters, issue
+from veridical.receipt import Parameters, ReceiptTemplate
 from veridical.seeds import Question as SeedQuestion
 from veridical.seeds import draw, public_bytes
 from veridical.tlog import IntentDraft, parameters_digest
@@ -17,25 +16,14 @@ from veridical.tlog import IntentDraft, parameters_digest
 if TYPE_CHECKING:
     from veridical.keys import Signer
     from veridical.program import Run
-    from veridical.receipt import Sequence
-    from veridical.receipt.statement import Seed
+    from veridical.receipt import Issued, Seed, Sequence
     from veridical.seeds import SeedKey
     from veridical.serve.lanes import Question
     from veridical.serve.models import Model
 
-__all__ = ["Issued", "Issuer"]
+__all__ = ["Issuer"]
 
 _NO_PARAMETERS: Final = parameters_digest(Parameters())
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A receipt as it is handed out."""
-
-    receipt_id: str
-    bundle: bytes
-    #: Digest of the intent that the statement names; nothing without a log.
-    intent: str
 
 
 class Issuer:
@@ -43,7 +31,7 @@ class Issuer:
 
     def __init__(self, model: Model, signer: Signer, *, seed_key: SeedKey | None = None) -> None:
         self._model = model
-        self._signer = signer
+        self._template = ReceiptTemplate(model.program, signer)
         self._seed_key = seed_key
         self._seed_public = "" if seed_key is None else public_bytes(seed_key.public_key).hex()
 
@@ -66,17 +54,15 @@ class Issuer:
         Raises:
             InputError: the receipt would not be one that a verifier takes.
         """
-        receipt = issue(
+        return self._template.issue(
             run,
-            signer=self._signer,
             nonce=question.nonce,
             private=question.salt is not None,
             client_salt=question.salt,
+            received=question.content,
             sequence=place,
             seed=self._seed(question),
-            random_bytes=secrets.token_bytes,
         )
-        return Issued(receipt.receipt_id, receipt.to_bytes(), place.intent)
 
     def _seed(self, question: Question) -> Seed | None:
         if self._seed_key is None or question.commitment is None:

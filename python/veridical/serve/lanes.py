@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from veridical.program import Run
+    from veridical.receipt import Issued
     from veridical.serve.fairness import FairQueue
     from veridical.serve.intents import IntentLog
-    from veridical.serve.issuer import Issued, Issuer
+    from veridical.serve.issuer import Issuer
     from veridical.serve.metrics import Metrics
     from veridical.serve.models import Model
     from veridical.serve.storage import Store
@@ -91,6 +92,7 @@ class Answer:
 class _Done:
     question: Question
     leaf: int | None
+    intent: str
     run: Run
     issued: Issued
     cost: int
@@ -274,7 +276,16 @@ class Lane:
                 self._void(current, question, place, "failed", error)
                 continue
             cost = self._tariff.cost("reexecution", per_item * question.items)
-            done.append(_Done(question, place.leaf, run, issued, min(question.quoted, cost)))
+            done.append(
+                _Done(
+                    question,
+                    place.leaf,
+                    place.place.intent,
+                    run,
+                    issued,
+                    min(question.quoted, cost),
+                )
+            )
         return done
 
     def _keep(self, done: list[_Done], current: _Batch) -> None:
@@ -344,7 +355,7 @@ class Lane:
             model=self._model.name,
             items=one.question.items,
             leaf=one.leaf,
-            intent=one.issued.intent or None,
+            intent=one.intent or None,
             quoted=one.question.quoted,
             cost=one.cost,
         )

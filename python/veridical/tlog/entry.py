@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from veridical.commitment import Commitment, sha256_digest
@@ -49,7 +50,7 @@ def parameters_digest(parameters: Parameters) -> str:
     return sha256_digest(_PARAMETERS_TAG, canonical.encode(parameters.to_value()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: its bytes are made once and kept
 class Intent:
     """A run that is about to be made, under a number that nobody else gets.
 
@@ -69,29 +70,35 @@ class Intent:
     seed_key: str
     time: int
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The digest that the next intent and the statement name."""
         return sha256_digest(_INTENT_TAG, self.to_bytes())
 
+    @cached_property
+    def _encoded(self) -> bytes:
+        return canonical.encode(self.to_value())
+
+    def to_value(self) -> dict[str, Value]:
+        """Return the JSON form."""
+        return {
+            "input": self.input,
+            "model": self.model,
+            "number": self.number,
+            "origin": self.origin,
+            "parameters": self.parameters,
+            "previous": self.previous,
+            "request_id": self.request_id,
+            "seed": self.seed,
+            "seed_key": self.seed_key,
+            "stream": self.stream,
+            "time": self.time,
+            "type": INTENT_TYPE,
+        }
+
     def to_bytes(self) -> bytes:
         """Return the canonical bytes."""
-        return canonical.encode(
-            {
-                "input": self.input,
-                "model": self.model,
-                "number": self.number,
-                "origin": self.origin,
-                "parameters": self.parameters,
-                "previous": self.previous,
-                "request_id": self.request_id,
-                "seed": self.seed,
-                "seed_key": self.seed_key,
-                "stream": self.stream,
-                "time": self.time,
-                "type": INTENT_TYPE,
-            }
-        )
+        return self._encoded
 
     @classmethod
     def from_value(cls, value: Value, *, where: str) -> Self:
@@ -162,16 +169,18 @@ class Result:
     statement: str
     time: int
 
+    def to_value(self) -> dict[str, Value]:
+        """Return the JSON form."""
+        return {
+            "intent": self.intent,
+            "statement": self.statement,
+            "time": self.time,
+            "type": RESULT_TYPE,
+        }
+
     def to_bytes(self) -> bytes:
         """Return the canonical bytes."""
-        return canonical.encode(
-            {
-                "intent": self.intent,
-                "statement": self.statement,
-                "time": self.time,
-                "type": RESULT_TYPE,
-            }
-        )
+        return canonical.encode(self.to_value())
 
     @classmethod
     def from_value(cls, value: Value, *, where: str) -> Self:
@@ -193,11 +202,18 @@ class Void:
     reason: str
     time: int
 
+    def to_value(self) -> dict[str, Value]:
+        """Return the JSON form."""
+        return {
+            "intent": self.intent,
+            "reason": self.reason,
+            "time": self.time,
+            "type": VOID_TYPE,
+        }
+
     def to_bytes(self) -> bytes:
         """Return the canonical bytes."""
-        return canonical.encode(
-            {"intent": self.intent, "reason": self.reason, "time": self.time, "type": VOID_TYPE}
-        )
+        return canonical.encode(self.to_value())
 
     @classmethod
     def from_value(cls, value: Value, *, where: str) -> Self:
@@ -263,7 +279,10 @@ def require_valid(entry: Entry) -> bytes:
     """
     try:
         content = entry.to_bytes()
-        entry_from_bytes(content)
+        if len(content) > ENTRY_MAX_BYTES:
+            raise InputError(f"an entry has at most {ENTRY_MAX_BYTES} bytes, not {len(content)}")
+        # What the encoder takes is read back as it was; the members are left to be checked.
+        type(entry).from_value(entry.to_value(), where="entry")
     except Error as error:
         raise InputError(error.message, where=error.where) from error
     return content

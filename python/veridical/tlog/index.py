@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from veridical.errors import InputError, LogError
 from veridical.tlog.entry import Intent, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from veridical.tlog.entry import Entry
 
-__all__ = ["Index"]
+__all__ = ["Index", "checkpoint_index"]
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS state (size INTEGER NOT NULL);
@@ -36,7 +38,26 @@ CREATE TABLE IF NOT EXISTS results (
 ) WITHOUT ROWID;
 """
 
+#: SQLite takes at least this many values in one query.
+_MAX_NAMES: Final = 500
+
 Mode: TypeAlias = Literal["write", "read"]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is not committed yet; rules hold between its entries as well."""
+
+    intents: list[tuple[int, str, int]] = field(default_factory=list)
+    streams: dict[str, tuple[int, str]] = field(default_factory=dict)
+    results: list[tuple[str, int, int]] = field(default_factory=list)
+    closed: list[tuple[int, int]] = field(default_factory=list)
+    #: The same by leaf.
+    opened: set[int] = field(default_factory=set)
+    closes: dict[int, int] = field(default_factory=dict)
+    #: Statements that have a result, and those for which it is known whether they have.
+    known: dict[str, tuple[int, int]] = field(default_factory=dict)
+    looked_up: set[str] = field(default_factory=set)
 
 
 class Index:
@@ -44,6 +65,9 @@ class Index:
 
     def __init__(self, path: Path, *, mode: Mode) -> None:
         uri = f"{path.absolute().as_uri()}?mode={'rwc' if mode == 'write' else 'ro'}"
+        self._batch = _Batch()
+        self._open: set[int] | None = None
+        self._streams: dict[str, tuple[int, str]] = {}
         try:
             self._connection = sqlite3.connect(
                 uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10
@@ -51,6 +75,8 @@ class Index:
             if mode == "write":
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = NORMAL")
+                # Its syncs would hold up some commit; `checkpoint_index` is called beside commits.
+                self._connection.execute("PRAGMA wal_autocheckpoint = 0")
                 self._connection.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise InputError(f"cannot open the index: {error}", where=str(path)) from error
@@ -59,17 +85,40 @@ class Index:
         """Close the database."""
         self._connection.close()
 
-    def begin(self) -> None:
-        """Start a batch."""
-        self._connection.execute("BEGIN IMMEDIATE")
+    def begin(self, statements: Iterable[str] = ()) -> None:
+        """Start a batch, of results for these statements among others."""
+        self._batch = _Batch()
+        for start in range(0, len(names := list(statements)), _MAX_NAMES):
+            some = names[start : start + _MAX_NAMES]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT statement, leaf, intent FROM results WHERE statement IN ({marks})"  # noqa: S608 - marks only
+            found = self._all(query, *some)
+            self._batch.looked_up.update(some)
+            self._batch.known.update({str(row[0]): (int(row[1]), int(row[2])) for row in found})
 
     def commit(self, size: int) -> None:
         """Keep the batch; the index now covers `size` leaves."""
-        self._connection.execute("UPDATE state SET size = ?", (size,))
-        self._connection.execute("COMMIT")
+        batch, run = self._batch, self._connection
+        run.execute("BEGIN IMMEDIATE")
+        run.executemany("INSERT INTO intents VALUES (?, ?, ?, NULL)", batch.intents)
+        run.executemany(
+            "INSERT INTO streams VALUES (?, ?, ?) "
+            "ON CONFLICT (stream) DO UPDATE SET next = excluded.next, last = excluded.last",
+            [(stream, *at) for stream, at in batch.streams.items()],
+        )
+        run.executemany("INSERT INTO results VALUES (?, ?, ?)", batch.results)
+        run.executemany("UPDATE intents SET closed = ? WHERE leaf = ?", batch.closed)
+        run.execute("UPDATE state SET size = ?", (size,))
+        run.execute("COMMIT")
+        self._streams.update(batch.streams)
+        if self._open is not None:
+            self._open.update(leaf for leaf, _, _ in batch.intents)
+            self._open.difference_update(leaf for _, leaf in batch.closed)
+        self._batch = _Batch()
 
     def rollback(self) -> None:
         """Forget the batch."""
+        self._batch = _Batch()
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")
 
@@ -90,6 +139,9 @@ class Index:
 
     def next_in(self, stream: str) -> tuple[int, str]:
         """Return the next number of a stream, and the digest of the intent before it."""
+        known = self._batch.streams.get(stream) or self._streams.get(stream)
+        if known is not None:
+            return known
         row = self._first("SELECT next, last FROM streams WHERE stream = ?", stream)
         return (0, "") if row is None else (int(row[0]), str(row[1]))
 
@@ -125,50 +177,58 @@ class Index:
             raise _damaged(error) from error
 
     def apply(self, leaf: int, entry: Entry) -> None:
-        """Take one entry.
+        """Take one entry into the batch.
 
         Raises:
             InputError: it breaks a rule of the log; nothing was changed.
         """
+        batch = self._batch
         if isinstance(entry, Intent):
-            self._open(leaf, entry)
+            self._open_intent(leaf, entry)
             return
-        closed = self.closed_by(entry.intent)
-        if closed is not None:
-            raise InputError(f"the intent at leaf {entry.intent} is closed by leaf {closed}")
+        self._require_open(entry.intent)
         if isinstance(entry, Result):
-            row = self.result_leaf(entry.statement)
+            row = batch.known.get(entry.statement)
+            if row is None and entry.statement not in batch.looked_up:
+                row = self.result_leaf(entry.statement)
             if row is not None:
                 raise InputError(f"{entry.statement} is logged at leaf {row[0]}")
-            self._connection.execute(
-                "INSERT INTO results VALUES (?, ?, ?)", (entry.statement, leaf, entry.intent)
-            )
-        self._connection.execute(
-            "UPDATE intents SET closed = ? WHERE leaf = ?", (leaf, entry.intent)
-        )
+            batch.known[entry.statement] = (leaf, entry.intent)
+            batch.results.append((entry.statement, leaf, entry.intent))
+        batch.closes[entry.intent] = leaf
+        batch.closed.append((leaf, entry.intent))
 
-    def _open(self, leaf: int, intent: Intent) -> None:
+    def _require_open(self, intent: int) -> None:
+        if self._open is None:
+            self._open = set(self.open_intents())
+        batch = self._batch
+        closed = batch.closes.get(intent)
+        if closed is None and (intent in self._open or intent in batch.opened):
+            return
+        if closed is None:
+            closed = self.closed_by(intent)
+        raise InputError(f"the intent at leaf {intent} is closed by leaf {closed}")
+
+    def _open_intent(self, leaf: int, intent: Intent) -> None:
         number, previous = self.next_in(intent.stream)
         if (intent.number, intent.previous) != (number, previous):
             raise InputError(
                 f"the next intent of stream {intent.stream!r} has number {number} and "
                 f"previous {previous!r}, not {intent.number} and {intent.previous!r}"
             )
-        self._connection.execute(
-            "INSERT INTO intents VALUES (?, ?, ?, NULL)", (leaf, intent.stream, number)
-        )
-        self._connection.execute(
-            "INSERT INTO streams VALUES (?, ?, ?) "
-            "ON CONFLICT (stream) DO UPDATE SET next = excluded.next, last = excluded.last",
-            (intent.stream, number + 1, intent.digest),
-        )
+        self._batch.opened.add(leaf)
+        self._batch.intents.append((leaf, intent.stream, number))
+        self._batch.streams[intent.stream] = (number + 1, intent.digest)
 
     def _first(self, query: str, *values: str | int) -> tuple[Any, ...] | None:
+        rows = self._all(query, *values)
+        return rows[0] if rows else None
+
+    def _all(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         try:
-            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+            return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise _damaged(error) from error
-        return row
 
 
 def _damaged(error: sqlite3.Error) -> LogError:
@@ -177,3 +237,9 @@ def _damaged(error: sqlite3.Error) -> LogError:
         check="log.index",
         advice="Remove the index; opening the log to append makes it again.",
     )
+
+
+def checkpoint_index(path: Path) -> None:
+    """Bring what was committed into the main file, without holding up a commit."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as run:
+        run.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -6,9 +6,11 @@ Spec: spec/v1/log.md, section 5.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,10 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["STATE", "Batch", "Files", "Journal", "Lock"]
+__all__ = ["STATE", "Batch", "Files", "Journal", "Lock", "NothingWrittenError"]
 
 #: The writer's own folder inside that of the log.
 STATE: Final = ".state"
+#: The disk or the quota is full.
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: What may be there again in a moment.
+_SHORT: Final = _NO_ROOM | {errno.EMFILE, errno.ENFILE}
+_RETRY_SECONDS: Final = 0.05
+_PATIENCE_SECONDS: Final = 5.0
 _U64: Final = 8
 _HASH_BYTES: Final = 32
 
@@ -55,6 +63,10 @@ class Batch:
         return cls(old_size, parts[0], tuple(parse_bundle(parts[1], where="journal")))
 
 
+class NothingWrittenError(Exception):
+    """A batch could not be written, and left nothing behind: the next one may be."""
+
+
 class Journal:
     """Batches in the order in which they were sequenced, each synced before it counts."""
 
@@ -65,11 +77,22 @@ class Journal:
         sync_folder(path.parent)
 
     def append(self, batch: Batch) -> None:
-        """Write one batch and wait until it is on the disk."""
+        """Write one batch and wait until it is on the disk.
+
+        Raises:
+            NothingWrittenError: there is no room for it; the journal is as it was.
+            OSError: what is on the disk is not known.
+        """
         record = batch.to_record()
         view = memoryview(record)
-        while view:
-            view = view[os.write(self._file, view) :]
+        try:
+            while view:
+                view = view[os.write(self._file, view) :]
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            os.ftruncate(self._file, self.num_bytes)
+            raise NothingWrittenError(f"the journal cannot grow: {error.strerror}") from error
         os.fdatasync(self._file)
         self.num_bytes += len(record)
 
@@ -127,21 +150,41 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._temporary = folder / STATE / "tmp"
-        shutil.rmtree(self._temporary, ignore_errors=True)
-        self._temporary.mkdir(parents=True)
-        self._known: set[Path] = set()
+        temporary = folder / STATE / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        self._temporary = str(temporary / "file")
+        self._known: set[str] = set()
 
     def put(self, files: Mapping[str, bytes]) -> None:
-        """Rename each file into place, so that a reader sees all of it or none."""
+        """Rename each file into place, so that a reader sees all of it or none.
+
+        What is short for a moment, such as descriptors, is waited for: the journal has the batch.
+        """
         for path, content in files.items():
-            target = self.folder / path
-            if target.parent not in self._known:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._known.add(target.parent)
-            temporary = self._temporary / "file"
-            temporary.write_bytes(content)
-            temporary.replace(target)
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while True:
+                try:
+                    self._put(os.path.join(self.folder, path), content)  # noqa: PTH118 - hundreds a second
+                    break
+                except OSError as error:
+                    if error.errno not in _SHORT or time.monotonic() > deadline:
+                        raise
+                time.sleep(_RETRY_SECONDS)
+
+    def _put(self, target: str, content: bytes) -> None:
+        parent = target.rpartition("/")[0]
+        if parent not in self._known:
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - as above
+            self._known.add(parent)
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
+        os.replace(self._temporary, target)  # noqa: PTH105 - as above
 
     def sync(self, paths: Iterable[str]) -> None:
         """Wait until files, and the folders above them, are on the disk."""
@@ -160,7 +203,7 @@ class Files:
         for path in paths:
             partials = self.folder / f"{path}.p"
             shutil.rmtree(partials, ignore_errors=True)
-            self._known.discard(partials)
+            self._known.discard(str(partials))
 
 
 class Lock:

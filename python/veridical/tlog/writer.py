@@ -7,6 +7,7 @@ to wait for the disk.
 
 from __future__ import annotations
 
+import copy
 import queue
 import sqlite3
 import threading
@@ -29,7 +30,7 @@ from veridical.tlog.entry import (
     require_valid,
 )
 from veridical.tlog.frontier import Frontier
-from veridical.tlog.index import Index
+from veridical.tlog.index import Index, checkpoint_index
 from veridical.tlog.log import CHECKPOINT, COSIGNED, INDEX, Log, write_settings
 from veridical.tlog.note import NoteKey
 from veridical.tlog.storage import (
@@ -38,6 +39,7 @@ from veridical.tlog.storage import (
     Files,
     Journal,
     Lock,
+    NothingWrittenError,
     journals,
     replace_file,
     sync_folder,
@@ -60,6 +62,7 @@ BATCH_SECONDS: Final = 0.005
 MAX_BATCH: Final = 4096
 #: When files are synced and the journal starts anew: recovery replays at most about twice this.
 JOURNAL_BYTES: Final = 8 * 1024 * 1024
+_INDEX_SECONDS: Final = 1.0
 
 #: What can be appended: drafts are numbered by the log, closings say what they close.
 Request: TypeAlias = "IntentDraft | Intent | Result | Void"
@@ -75,9 +78,11 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
-    request: Request
-    future: Future[Appended]
+class _Group:
+    """Entries that were handed over together: their outcomes come together."""
+
+    requests: list[Request]
+    outcomes: Future[list[Appended | InputError]]
 
 
 class Writer:
@@ -124,11 +129,14 @@ class Writer:
             self._lock.release()
             raise
         self._failure: BaseException | None = None
-        self._queue: queue.SimpleQueue[list[_Pending] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Group | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._is_closed = False
         self._thread = threading.Thread(target=self._sequence, name="log-writer", daemon=True)
         self._thread.start()
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_index, name="log-keeper", daemon=True)
+        self._keeper.start()
 
     @classmethod
     def create(cls, folder: str | Path, *, origin: str, signer: Signer) -> Log:
@@ -171,16 +179,24 @@ class Writer:
 
         A request that breaks a rule of the log ends in `InputError`, and the others go on.
         """
-        pending = [_Pending(request, Future()) for request in requests]
-        for item in pending:  # what is handed over is logged, whether or not anybody waits
-            item.future.set_running_or_notify_cancel()
-        with self._closing:
-            if self._is_closed:
-                raise InputError("the log was closed", where=str(self.log.folder))
-            self._queue.put(pending)
-        return [item.future for item in pending]
+        group = self._hand_over(requests)
+        futures: list[Future[Appended]] = [Future() for _ in group.requests]
+        for future in futures:  # what is handed over is logged, whether or not anybody waits
+            future.set_running_or_notify_cancel()
 
-    def append_all(self, requests: Iterable[Request]) -> list[Appended | Error]:
+        def tell(done: Future[list[Appended | InputError]]) -> None:
+            failure = done.exception()
+            for place, future in enumerate(futures):
+                outcome = failure or done.result()[place]
+                if isinstance(outcome, Appended):
+                    future.set_result(outcome)
+                else:
+                    future.set_exception(outcome)
+
+        group.outcomes.add_done_callback(tell)
+        return futures
+
+    def append_all(self, requests: Iterable[Request]) -> list[Appended | InputError]:
         """Append entries, and return once a checkpoint that covers all of them is on the disk.
 
         One that breaks a rule of the log has its error in its place.
@@ -188,16 +204,16 @@ class Writer:
         Raises:
             LogError: the batch could not be written.
         """
-        outcomes: list[Appended | Error] = []
-        for future in self.submit(requests):
-            error = future.exception()
-            if isinstance(error, InputError):
-                outcomes.append(error)
-            elif error is not None:
-                raise error
-            else:
-                outcomes.append(future.result())
-        return outcomes
+        return self._hand_over(requests).outcomes.result()
+
+    def _hand_over(self, requests: Iterable[Request]) -> _Group:
+        group = _Group(list(requests), Future())
+        group.outcomes.set_running_or_notify_cancel()
+        with self._closing:
+            if self._is_closed:
+                raise InputError("the log was closed", where=str(self.log.folder))
+            self._queue.put(group)
+        return group
 
     def append(self, request: Request) -> Appended:
         """Append one entry, and return once a checkpoint that covers it is on the disk.
@@ -207,6 +223,10 @@ class Writer:
             LogError: the batch could not be written; open the log again.
         """
         return self.submit([request])[0].result()
+
+    def problem(self) -> str:
+        """Return why nothing can be appended until the log is opened again; nothing if it can."""
+        return "" if self._failure is None else f"the log cannot be written: {self._failure}"
 
     def void_open(self, reason: str) -> list[Appended]:
         """Close every open intent with a void, as after a crash of whoever would have run it."""
@@ -224,6 +244,8 @@ class Writer:
             self._is_closed = True
             self._queue.put(None)
         self._thread.join()
+        self._ended.set()
+        self._keeper.join()
         if self._settling is not None:
             self._settling.join()
         self._journal.close()
@@ -236,11 +258,12 @@ class Writer:
         """Take batches from the queue until it ends."""
         is_open = True
         while is_open:
-            batch = self._queue.get()
-            if batch is None:
+            group = self._queue.get()
+            if group is None:
                 return
+            batch, size = [group], len(group.requests)
             deadline = time.monotonic() + self._batch_seconds
-            while len(batch) < MAX_BATCH:
+            while size < MAX_BATCH:
                 try:
                     more = self._queue.get(timeout=max(deadline - time.monotonic(), 0))
                 except queue.Empty:
@@ -248,56 +271,79 @@ class Writer:
                 if more is None:
                     is_open = False
                     break
-                batch += more
-            for start in range(0, len(batch), MAX_BATCH):
-                self._try_commit(batch[start : start + MAX_BATCH])
+                batch.append(more)
+                size += len(more.requests)
+            self._try_commit(batch)
 
-    def _try_commit(self, batch: list[_Pending]) -> None:
+    def _try_commit(self, batch: list[_Group]) -> None:
+        """Commit groups, in records of at most `MAX_BATCH` entries, and tell their owners."""
+        requests = [request for group in batch for request in group.requests]
+        outcomes: list[Appended | InputError] = []
+        failure: LogError | None = None
         try:
-            if self._failure is not None:
-                raise self._failure  # noqa: TRY301 - one place tells all futures
-            self._commit(batch)
+            for start in range(0, len(requests), MAX_BATCH):
+                if self._failure is not None:
+                    raise self._failure  # noqa: TRY301 - one place tells all groups
+                outcomes += self._commit(requests[start : start + MAX_BATCH])
         except BaseException as error:  # noqa: BLE001 - each caller gets it, whatever it is
             self._index.rollback()
-            # Memory and disk may differ now; only opening the log again brings them together.
-            self._failure = error
-            for item in batch:
-                if not item.future.done():
-                    failure = LogError(f"the batch could not be written: {error}")
-                    failure.__cause__ = error
-                    item.future.set_exception(failure)
+            if not isinstance(error, NothingWrittenError):
+                # Memory and disk may differ now; only opening the log again brings them together.
+                self._failure = error
+            failure = LogError(f"the batch could not be written: {error}")
+            failure.__cause__ = error
+        start = 0
+        for group in batch:
+            end = start + len(group.requests)
+            if failure is not None and end > len(outcomes):
+                group.outcomes.set_exception(failure)
+            else:
+                group.outcomes.set_result(outcomes[start:end])
+            start = end
+        if self._journal.num_bytes >= self._journal_bytes:
+            self._rotate()
 
-    def _commit(self, batch: list[_Pending]) -> None:
-        self._index.begin()
+    def _commit(self, requests: list[Request]) -> list[Appended | InputError]:
+        """Write one record of the journal, and what follows from it."""
+        self._index.begin(one.statement for one in requests if isinstance(one, Result))
         old_size = self._frontier.size
-        taken: list[tuple[_Pending, Entry, bytes]] = []
-        for item in batch:
+        outcomes: list[Entry | InputError] = []
+        entries: list[bytes] = []
+        for request in requests:
             try:
-                entry = self._numbered(item.request)
+                entry = self._numbered(request)
                 content = require_valid(entry)
-                self._index.apply(old_size + len(taken), entry)
+                self._index.apply(old_size + len(entries), entry)
             except InputError as error:
-                item.future.set_exception(error)
+                outcomes.append(error)
                 continue
-            taken.append((item, entry, content))
-        if not taken:
+            outcomes.append(entry)
+            entries.append(content)
+        if not entries:
             self._index.rollback()
-            return
-        entries = tuple(content for _, _, content in taken)
-        files = self._frontier.append(entries)
-        signed = SignedCheckpoint.sign(self._head(), self.log.key, self._signer)
+            return [one for one in outcomes if isinstance(one, InputError)]
+        frontier = copy.deepcopy(self._frontier)
+        files = frontier.append(entries)
+        head = Checkpoint(origin=self.log.key.name, size=frontier.size, root=frontier.root())
+        signed = SignedCheckpoint.sign(head, self.log.key, self._signer)
         # 1. From here on the batch survives.
-        self._journal.append(Batch(old_size, signed.to_bytes(), entries))
+        self._journal.append(Batch(old_size, signed.to_bytes(), tuple(entries)))
+        self._frontier = frontier
         # 2 and 3. What readers see: tiles first, so that no checkpoint is ahead of them.
         self._files.put(files)
         self._files.put({CHECKPOINT: signed.to_bytes()})
-        self._unsynced.update(files)
+        self._note_unsynced(files)
         # 4 and 5.
-        self._index.commit(self._frontier.size)
-        for offset, (item, entry, _) in enumerate(taken):
-            item.future.set_result(Appended(old_size + offset, entry, signed))
-        if self._journal.num_bytes >= self._journal_bytes:
-            self._rotate()
+        self._index.commit(frontier.size)
+        appended: list[Appended | InputError] = []
+        leaf = old_size
+        for outcome in outcomes:
+            if isinstance(outcome, InputError):
+                appended.append(outcome)
+            else:
+                appended.append(Appended(leaf, outcome, signed))
+                leaf += 1
+        return appended
 
     def _numbered(self, request: Request) -> Entry:
         origin = self.log.key.name
@@ -308,14 +354,21 @@ class Writer:
             raise InputError(f"an intent of log {request.origin[:80]!r}, not {origin!r}")
         return request
 
-    def _head(self) -> Checkpoint:
-        frontier = self._frontier
-        return Checkpoint(origin=self.log.key.name, size=frontier.size, root=frontier.root())
+    def _note_unsynced(self, files: Iterable[str]) -> None:
+        """Remember what has to be synced; a partial tile is not needed once it is full."""
+        for path in files:
+            if "." not in path:
+                partials = f"{path}.p/"
+                self._unsynced = {one for one in self._unsynced if not one.startswith(partials)}
+            self._unsynced.add(path)
 
     def _rotate(self) -> None:
-        """Start a new journal; the old ones go once their files are synced, in the background."""
-        if self._settling is not None:
-            self._settling.join()
+        """Start a new journal; the old ones go once their files are synced, in the background.
+
+        While that takes longer than the new journal took to fill, the new one goes on growing.
+        """
+        if self._settling is not None and self._settling.is_alive():
+            return
         if self._failure is not None:  # what that journal can make again was not synced
             return
         self._journal.close()
@@ -340,6 +393,11 @@ class Writer:
             path.unlink()
         sync_folder(self._state)
         self._files.drop_partials(path for path in paths if ".p/" not in path)
+
+    def _keep_index(self) -> None:
+        """Bring the index's own journal into it, beside commits."""
+        while not self._ended.wait(_INDEX_SECONDS):
+            checkpoint_index(self._state / INDEX)
 
     def _recover(self) -> Frontier:
         """Make the files of every journal again, and return the right edge.
