@@ -46,7 +46,7 @@ pub enum SeedError {
     #[error("a beacon has no round 0")]
     RoundZero,
     /// There are no logits to choose from, or more than the stream of one row holds (6).
-    #[error("{len} logits in a row, expected 1 to 2^32")]
+    #[error("{len} logits in a row, expected 1 to 2^32 - 1")]
     Row {
         /// Length of the row.
         len: usize,

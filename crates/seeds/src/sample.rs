@@ -68,7 +68,7 @@ impl Weight {
 ///
 /// # Errors
 ///
-/// [`SeedError::Row`]: there is nothing to choose from, or more than `2^32` logits.
+/// [`SeedError::Row`]: there is nothing to choose from, or more than `2^32 - 1` logits.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "a score has at most 94 + 32 bits for the logit and 48 + 31 for the noise"

@@ -68,9 +68,11 @@ impl PublicKey {
     ) -> Result<[u8; OUTPUT_BYTES], SeedError> {
         let Proof { gamma, c, s } = Proof::decode(proof)?;
         let h = encode_to_curve(&self.bytes, alpha)?;
-        let minus_c = minus(&c);
-        let u = EdwardsPoint::vartime_double_scalar_mul_basepoint(&minus_c, &self.point, &s);
-        let v = EdwardsPoint::vartime_multiscalar_mul([s, minus_c], [h, gamma]);
+        // Points are negated, not c: gamma may have a component of small order, which the group
+        // order does not annihilate, so that -c modulo it would be another multiple.
+        let minus_y = minus(&self.point);
+        let u = EdwardsPoint::vartime_double_scalar_mul_basepoint(&c, &minus_y, &s);
+        let v = EdwardsPoint::vartime_multiscalar_mul([s, c], [h, minus(&gamma)]);
         if challenge([&self.point, &h, &gamma, &u, &v]) != c {
             return Err(SeedError::Challenge);
         }
@@ -103,10 +105,10 @@ impl Proof {
 
 #[expect(
     clippy::arithmetic_side_effects,
-    reason = "the negative of a scalar neither overflows nor panics"
+    reason = "the negative of a point neither overflows nor panics"
 )]
-fn minus(scalar: &Scalar) -> Scalar {
-    -scalar
+fn minus(point: &EdwardsPoint) -> EdwardsPoint {
+    -point
 }
 
 /// A point from its one encoding: y reduced, and no sign where x is 0 (RFC 8032, section 5.1.3).

@@ -195,6 +195,49 @@ fn gamma_with_a_component_of_small_order_gives_no_second_output() {
     }
 }
 
+/// What the holder of a key can do with gamma: a proof whose challenge hides the small order.
+#[test]
+fn gamma_with_a_component_of_small_order_is_judged_as_rfc_9381_says() {
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+    use curve25519_dalek::scalar::{Scalar, clamp_integer};
+    use sha2::{Digest as _, Sha512};
+    let [secret, public, alpha, proof, output] = VECTORS[0];
+    let hash = Sha512::digest(bytes(secret));
+    let x = Scalar::from_bytes_mod_order(clamp_integer(hash[..32].try_into().unwrap()));
+    let key = PublicKey::from_bytes(array(public)).unwrap();
+    let gamma = CompressedEdwardsY(bytes(proof)[..32].try_into().unwrap());
+    let gamma = gamma.decompress().unwrap();
+    let h = x.invert() * gamma;
+    let y = EdwardsPoint::mul_base(&x);
+    let mut outcomes = [0; 2];
+    for attempt in 1..=64_u64 {
+        let (k, mixed) = (Scalar::from(attempt), gamma + EIGHT_TORSION[1]);
+        let mut hasher = Sha512::new().chain_update([3, 2]);
+        for point in [&y, &h, &mixed, &EdwardsPoint::mul_base(&k), &(k * h)] {
+            hasher.update(point.compress().as_bytes());
+        }
+        let c: [u8; 16] = hasher.chain_update([0]).finalize()[..16]
+            .try_into()
+            .unwrap();
+        let s = k + Scalar::from(u128::from_le_bytes(c)) * x;
+        let made = [mixed.compress().to_bytes().as_slice(), &c, &s.to_bytes()].concat();
+        // s H - c Gamma is k H exactly where c annihilates the component of order 8.
+        let is_hidden = c[0].is_multiple_of(8);
+        let expected = if is_hidden {
+            Ok(array(output))
+        } else {
+            Err(SeedError::Challenge)
+        };
+        assert_eq!(
+            key.verify(&bytes(alpha), &made.try_into().unwrap()),
+            expected
+        );
+        outcomes[usize::from(is_hidden)] += 1;
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

@@ -5,7 +5,7 @@ Spec: spec/v1/seeds.md, section 3.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -47,6 +47,10 @@ class SeedKey:
     def __repr__(self) -> str:
         """Name the key without showing it."""
         return f"SeedKey({self._public_key.key_id[:16]})"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the secret stays in this process."""
+        raise TypeError("a key for seeds is not pickled; load it from its file")
 
     @classmethod
     def generate(cls) -> Self:

@@ -1,6 +1,6 @@
 //! Proving, with the secret key: constant time, and wiped when it is dropped.
 
-use super::{OUTPUT_BYTES, PROOF_BYTES, PublicKey, challenge, encode_to_curve, output};
+use super::{OUTPUT_BYTES, PROOF_BYTES, PublicKey, challenge, encode_to_curve};
 use crate::SeedError;
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::{Scalar, clamp_integer};
@@ -46,11 +46,13 @@ impl SecretKey {
         self.public
     }
 
-    /// Proves the one output that belongs to `alpha` (RFC 9381, section 5.1), and returns both.
+    /// Proves the one output that belongs to `alpha` (RFC 9381, section 5.1), and returns both,
+    /// after it verified them.
     ///
     /// # Errors
     ///
-    /// [`SeedError::EncodeToCurve`], with a probability of `2^-256`.
+    /// [`SeedError::EncodeToCurve`], with a probability of `2^-256`; [`SeedError::Challenge`], if the
+    /// machine miscounted.
     #[expect(
         clippy::arithmetic_side_effects,
         reason = "arithmetic of the scalar field and of the group neither overflows nor panics"
@@ -73,7 +75,9 @@ impl SecretKey {
         for (to, from) in proof.iter_mut().zip(parts) {
             *to = from;
         }
-        Ok((proof, output(&gamma)))
+        // A fault in one of these steps could give the key away together with an honest proof.
+        let beta = self.public.verify(alpha, &proof)?;
+        Ok((proof, beta))
     }
 
     /// The nonce, a function of key and input alone (RFC 9381, section 5.4.2.2).
