@@ -235,17 +235,21 @@ def verify(
 
 
 @app.command
-def fsck(folder: Path, *, json: Annotated[bool, Flag] = False) -> ExitCode:
+def fsck(
+    folder: Path, *, log_key: str | None = None, json: Annotated[bool, Flag] = False
+) -> ExitCode:
     """Hash every file of a log again, and name the first that is broken.
 
     Parameters
     ----------
     folder
-        The log.
+        The log, or a copy of its files.
+    log_key
+        The vkey of the log, as you know it; without it the one that the writer noted is believed.
     json
         Print data only.
     """
-    checked = tlog.fsck(tlog.Log.open(folder))
+    checked = tlog.fsck(_opened(folder, log_key))
     show_values(
         {
             "verdict": "whole",
@@ -253,6 +257,7 @@ def fsck(folder: Path, *, json: Annotated[bool, Flag] = False) -> ExitCode:
             "root": checked.root.hex(),
             "tiles": checked.num_tiles,
             "bundles": checked.num_bundles,
+            "cosigned": checked.num_cosigned,
             "index": "compared" if checked.has_index else "none",
         },
         json=json,
@@ -264,6 +269,8 @@ def fsck(folder: Path, *, json: Annotated[bool, Flag] = False) -> ExitCode:
 def audit(
     folder: Path,
     *,
+    log_key: str | None = None,
+    receipt: Annotated[list[Path] | None, Flag] = None,
     max_open_seconds: int | None = None,
     now: int | None = None,
     timeline: Path | None = None,
@@ -274,7 +281,11 @@ def audit(
     Parameters
     ----------
     folder
-        The log.
+        The log, or a copy of its files.
+    log_key
+        The vkey of the log, as you know it; without it the one that the writer noted is believed.
+    receipt
+        A receipt whose log proofs must be of this log; may be repeated.
     max_open_seconds
         How old an open intent may be; any age if it is not given.
     now
@@ -284,12 +295,15 @@ def audit(
     json
         Print data only.
     """
-    log = tlog.Log.open(folder)
+    log = _opened(folder, log_key)
+    now = int(time.time()) if now is None else now
     tlog.fsck(log)  # findings about entries that are not in the tree would convict nobody
-    report = tlog.audit(entry for _, entry in log.reader().entries())
+    proofs = sum(tlog.compare(Receipt.load(path), log) for path in receipt or ())
+    entries = (entry for _, entry in log.reader().entries())
+    report = tlog.audit(entries, origin=log.key.name, now=now)
     overdue: list[str] = []
     if max_open_seconds is not None:
-        before = (int(time.time()) if now is None else now) - max_open_seconds
+        before = now - max_open_seconds
         for stream, record in report.overdue(before=before):
             opened = datetime.fromtimestamp(record.time, UTC).isoformat()
             overdue.append(f"leaf {record.leaf}: {stream} {record.number}, open since {opened}")
@@ -298,7 +312,7 @@ def audit(
 
         draw(report, timeline)
     if json:
-        emit_json({**report.to_value(), "overdue": overdue})
+        emit_json({**report.to_value(), "overdue": overdue, "proofs_compared": proofs})
     else:
         for one in report.streams.values():
             emit(
@@ -306,12 +320,16 @@ def audit(
                 f"{one.num_voids} voids ({one.void_rate:.1%} of closed), "
                 f"{len(one.open_intents)} open"
             )
+            if one.num_repeats:
+                emit(f"  {one.num_repeats} questions came again, without request id and seed")
             for reason, number in sorted(one.reasons.items(), key=lambda item: -item[1]):
                 emit(f"  void {number} times: {reason}")
         for finding in report.findings:
             emit(f"{finding.kind}: leaf {finding.leaf} {finding.stream} {finding.detail}")
         for line in overdue:
             emit(f"overdue: {line}")
+        if receipt:
+            emit(f"{proofs} log proofs of {len(receipt)} receipts are of this log")
         emit(f"{len(report.findings)} findings, {len(overdue)} overdue")
     return ExitCode.REJECTED if report.findings or overdue else ExitCode.ACCEPTED
 
@@ -319,6 +337,11 @@ def audit(
 app.command(cosign)
 app.command(extract)
 app.command(cosigner)
+
+
+def _opened(folder: Path, log_key: str | None) -> tlog.Log:
+    key = None if log_key is None else tlog.NoteKey.from_vkey(log_key)
+    return tlog.Log.open(folder, key=key)
 
 
 def _read(path: Path) -> bytes:

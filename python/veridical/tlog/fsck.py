@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from veridical.errors import Error, InputError, LogError
+from veridical.errors import ConsistencyError, Error, InputError, LogError
 from veridical.tlog.entry import Intent, Result, entry_from_bytes
 from veridical.tlog.storage import STATE
 from veridical.tlog.tiles import (
@@ -26,10 +26,11 @@ from veridical.tlog.tiles import (
 from veridical.tlog.tree import HASH_BYTES, leaf_hash, tree_root
 
 if TYPE_CHECKING:
+    from veridical.tlog.checkpoint import SignedCheckpoint
     from veridical.tlog.index import Index
     from veridical.tlog.log import Log
 
-__all__ = ["Checked", "fsck"]
+__all__ = ["Checked", "fsck", "require_of_tree"]
 
 #: Called with leaves done and leaves in all.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -45,6 +46,8 @@ class Checked:
     root: bytes
     num_tiles: int
     num_bundles: int
+    #: Cosigned checkpoints that are kept; the tree extends each of them.
+    num_cosigned: int
     #: Whether there was an index to compare with.
     has_index: bool
 
@@ -75,6 +78,7 @@ def fsck(log: Log, *, on_progress: Progress | None = None) -> Checked:
             where="checkpoint",
             check="log.root",
         )
+    num_cosigned = _check_cosigned(log, reader)
     has_index = (log.folder / STATE / _INDEX).exists()
     if has_index:
         try:
@@ -87,8 +91,38 @@ def fsck(log: Log, *, on_progress: Progress | None = None) -> Checked:
         root=head.root,
         num_tiles=num_tiles,
         num_bundles=num_bundles,
+        num_cosigned=num_cosigned,
         has_index=has_index,
     )
+
+
+def _check_cosigned(log: Log, reader: TileReader) -> int:
+    """Hold every cosigned checkpoint that is kept against the tree of its size."""
+    count = 0
+    for where, head in log.all_cosigned():
+        require_of_tree(reader, head, where=where)
+        count += 1
+    return count
+
+
+def require_of_tree(reader: TileReader, head: SignedCheckpoint, *, where: str) -> None:
+    """Return if the tree extends a checkpoint, whose signature was verified.
+
+    Raises:
+        ConsistencyError: it does not: the log was forked, or rolled back.
+    """
+    if head.size > reader.size:
+        raise ConsistencyError(
+            f"it has {head.size} leaves, the log has {reader.size}: the log was rolled back",
+            where=where,
+            check="log.rollback",
+        )
+    if tree_root(reader, head.size) != head.root:
+        raise ConsistencyError(
+            f"the tree has another root at {head.size} leaves: the log was forked",
+            where=where,
+            check="log.consistency",
+        )
 
 
 def _check_bundle(reader: TileReader, number: int) -> None:

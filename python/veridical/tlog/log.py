@@ -165,6 +165,14 @@ class Log:
         sizes = [size for size in self._cosigned_sizes() if size > leaf]
         return self._signed(f"{COSIGNED_FOLDER}/{sizes[0]}") if sizes else None
 
+    def all_cosigned(self) -> Iterator[tuple[str, SignedCheckpoint]]:
+        """Yield every checkpoint with cosignatures that is kept, and its file."""
+        names = [f"{COSIGNED_FOLDER}/{size}" for size in self._cosigned_sizes()]
+        if (self.folder / COSIGNED).exists():
+            names.append(COSIGNED)
+        for name in names:
+            yield name, self._signed(name)
+
     def _cosigned_sizes(self) -> list[int]:
         try:
             names = [path.name for path in (self.folder / COSIGNED_FOLDER).iterdir()]

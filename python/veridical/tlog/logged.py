@@ -19,6 +19,7 @@ from veridical.errors import (
 from veridical.receipt.statement import Sequence
 from veridical.tlog.checkpoint import Cosignature, require_distinct
 from veridical.tlog.entry import Intent, Result, entry_from_bytes, parameters_digest
+from veridical.tlog.fsck import require_of_tree
 from veridical.tlog.proof import LogProof
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from veridical.tlog.log import Log
     from veridical.tlog.note import NoteKey
 
-__all__ = ["LogTrust", "Logged", "attach", "log_proofs", "sequence_of", "verify_logged"]
+__all__ = ["LogTrust", "Logged", "attach", "compare", "log_proofs", "sequence_of", "verify_logged"]
 
 
 #: How many log proofs `attach` leaves in a receipt.
@@ -328,6 +329,32 @@ def attach(receipt: Receipt, log: Log) -> Receipt:
     others = tuple(blob for blob in receipt.evidence if not LogProof.is_one(blob))
     ordered = sorted(proofs, key=lambda blob: (proofs[blob].checkpoint.size, proofs[blob].index))
     return replace(receipt, evidence=(*others, *ordered))
+
+
+def compare(receipt: Receipt, log: Log) -> int:
+    """Hold the log proofs of a receipt against a log's own files; return how many there are.
+
+    So whoever audits a log sees that the holder of the receipt was shown the same one.
+
+    Raises:
+        ConsistencyError: the log is not the one under a proof's checkpoint.
+        LogError: the receipt has no proof of this log, or the log has another entry.
+    """
+    reader, count = log.reader(), 0
+    for blob in log_proofs(receipt):
+        try:
+            proof = _verified(blob, LogTrust(logs=(log.key,))).proof
+        except VerificationError:
+            continue  # of another log, or of none: it shows nothing about this one
+        require_of_tree(reader, proof.checkpoint, where="log proof")
+        if reader.entry(proof.index) != proof.entry:
+            raise LogError(
+                f"entry {proof.index} is another one", where="log proof", check="log.entry"
+            )
+        count += 1
+    if not count:
+        raise LogError("the receipt has no proof of this log", check="log")
+    return count
 
 
 def _kept(receipt: Receipt, log: Log, newest: tuple[LogProof, ...]) -> list[LogProof]:

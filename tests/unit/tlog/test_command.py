@@ -12,7 +12,7 @@ from tests.unit.tlog.logs import LOG_SIGNER, ORIGIN, draft, grow, private_key, s
 from veridical.cli.app import run
 from veridical.cli.log_timeline import draw
 from veridical.receipt import Receipt, issue
-from veridical.tlog import Log, audit, log_proofs, sequence_of
+from veridical.tlog import Log, NoteKey, Result, audit, log_proofs, sequence_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +82,11 @@ def test_the_way_of_a_log(tmp_path: Path, keys: tuple[str, str], shell: Shell) -
     assert shell.json("verify", str(held), *asked, "--min-cosigners", "0")["cosigners"] == 0
 
     assert shell.json("fsck", folder)["size"] == 4
+    assert shell.json("fsck", folder, "--log-key", vkey)["cosigned"] == 2
+    stranger = NoteKey.of(ORIGIN, private_key(66).public_key, role="log").vkey
+    for command in ("fsck", "audit"):
+        refused = shell.json(command, folder, "--log-key", stranger, code=1)
+        assert refused["error"]["check"] == "log.signature"
     assert shell.json("audit", folder)["streams"][0]["void_rate"] == 0.5
     picture = tmp_path / "audit.png"
     assert "50.0% of closed" in shell("audit", folder, "--timeline", str(picture))
@@ -164,9 +169,17 @@ def test_a_receipt_gets_its_proofs(tmp_path: Path, keys: tuple[str, str], shell:
         toy_run(), signer=SIGNER, nonce=NONCE, issued_at=NOW, sequence=sequence_of(intent)
     )
     receipt.save(tmp_path / "a.receipt.json")
-    close = ["append", folder, "--key", keys[0], "--intent", "0"]
-    shell(*close, "--statement", receipt.receipt_id)
+    grow(log, [Result(intent=0, statement=receipt.receipt_id, time=NOW)])
     out = tmp_path / "b.receipt.json"
     shell("prove", folder, "--receipt", str(tmp_path / "a.receipt.json"), "-o", str(out))
     assert len(log_proofs(Receipt.load(out))) == 2
     assert log.key.key == LOG_SIGNER.public_key
+    audit = ["audit", folder, "--now", str(NOW), "--receipt", str(out)]
+    assert "2 log proofs of 1 receipts" in shell(*audit)
+    early = shell("audit", folder, "--now", str(NOW - 61), code=1)
+    assert "lies in the future" in early
+    other = str(tmp_path / "other")
+    shell("init", other, "--origin", ORIGIN, "--key", keys[0])
+    grow(Log.open(other), [draft("hidden")] * 3)
+    forked = shell.json("audit", other, "--receipt", str(out), code=1)
+    assert forked["error"]["name"] == "ConsistencyError"

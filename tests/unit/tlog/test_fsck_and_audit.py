@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.toy import NONCE, SIGNER, toy_run
 from tests.unit.tlog.logs import (
     NOW,
     ORIGIN,
@@ -18,8 +20,15 @@ from tests.unit.tlog.logs import (
     signed_head,
     statement,
 )
-from veridical.errors import CheckpointError, LogError, MalformedError, VerificationError
-from veridical.tlog import Entry, Log, Result, Void, audit, fsck
+from veridical.errors import (
+    CheckpointError,
+    ConsistencyError,
+    LogError,
+    MalformedError,
+    VerificationError,
+)
+from veridical.receipt import issue
+from veridical.tlog import Entry, Intent, Log, Result, Void, audit, compare, fsck
 from veridical.tlog.frontier import Frontier
 from veridical.tlog.storage import STATE
 from veridical.tlog.tiles import bundle_path, parse_bundle, tile_path
@@ -193,11 +202,12 @@ def test_every_broken_rule_is_found_and_nothing_else() -> None:
             first,
             second,
             result,
-            Result(intent=1, statement=statement(1), time=NOW),
+            Result(intent=1, statement=statement(1), time=NOW + 1),
         ],
+        "origin": [first, draft("b").numbered(0, "", origin="log.b", time=NOW)],
     }
     for kind, entries in cases.items():
-        report = audit(entry.to_bytes() for entry in entries)
+        report = audit((entry.to_bytes() for entry in entries), origin=ORIGIN, now=NOW)
         assert [finding.kind for finding in report.findings] == [kind]
         assert json.dumps(report.to_value())
     report = audit([first.to_bytes(), b"{}", b"\xff"])
@@ -205,6 +215,98 @@ def test_every_broken_rule_is_found_and_nothing_else() -> None:
         ("unknown", 1),
         ("unknown", 2),
     ]
+
+
+def intent(stream: str = "live", *, time: int = NOW, number: int = 0, **changes: str) -> Intent:
+    """Return an intent whose chain nobody looks at."""
+    asked = replace(draft(stream, request_id="order-1"), **changes)
+    previous = f"sha256:{number:064x}" if number else ""
+    return asked.numbered(number, previous, origin=ORIGIN, time=time)
+
+
+def kinds(*entries: Entry, now: int | None = None) -> list[tuple[str, int]]:
+    report = audit((entry.to_bytes() for entry in entries), origin=ORIGIN, now=now)
+    return [(one.kind, one.leaf) for one in report.findings if one.kind != "chain"]
+
+
+def test_a_question_that_was_run_again_is_found_in_any_stream() -> None:
+    closed = Result(intent=0, statement=statement(0), time=NOW)
+    assert kinds(intent(), closed, intent("backup")) == [("repeated", 2)]
+    assert kinds(intent(), closed, intent(number=1)) == [("repeated", 2)]
+    # Nothing to compare: another member of the question.
+    for name, value in (
+        ("model", "sha256:" + "1a" * 32),
+        ("input", "sha256:" + "1b" * 32),
+        ("parameters", "sha256:" + "1c" * 32),
+        ("request_id", "order-2"),
+    ):
+        assert kinds(intent(), intent("backup", **{name: value})) == []
+    # Who has neither nonce nor seed gets the same answer each time, so it is only counted.
+    assert kinds(intent(request_id=""), intent("backup", request_id="")) == []
+    report = audit(one.to_bytes() for one in (intent(request_id=""), intent("b", request_id="")))
+    assert report.streams["b"].num_repeats == 1
+    assert report.to_value()["streams"][1]["repeats"] == 1  # type: ignore[index]
+    seeded = {"request_id": "", "seed": "vrf", "seed_key": "0a" * 32}
+    assert kinds(intent(**seeded), intent("backup", **seeded)) == [("repeated", 1)]
+    # A second key for the same question is one more draw.
+    other = {**seeded, "seed_key": "0b" * 32}
+    assert kinds(intent(**seeded), intent("backup", **other)) == [("repeated", 1)]
+
+
+def test_times_that_go_back_or_lie_ahead_are_found() -> None:
+    later = {"request_id": "order-2"}
+    assert kinds(intent(), intent(number=1, time=NOW - 2, **later)) == []
+    assert kinds(intent(), intent(number=1, time=NOW - 3, **later)) == [("time", 1)]
+    assert kinds(intent(), intent("other", time=NOW - 3, **later)) == []
+    assert kinds(intent(), Void(intent=0, reason="no", time=NOW - 2)) == []
+    assert kinds(intent(), Void(intent=0, reason="no", time=NOW - 3)) == [("time", 1)]
+    assert kinds(intent(time=NOW + 60), now=NOW) == []
+    ahead = Result(intent=0, statement=statement(0), time=NOW + 61)
+    assert kinds(intent(time=NOW + 61), ahead, now=NOW) == [("time", 0), ("time", 1)]
+
+
+def test_files_that_are_longer_than_their_width_are_found(log: Log) -> None:
+    for path in ("tile/0/002.p/89", "tile/entries/002.p/89", "tile/0/001", "tile/entries/001"):
+        content = (log.folder / path).read_bytes()
+        (log.folder / path).write_bytes(content + content[:32] * (2 if "0/" in path else 1))
+        with pytest.raises(LogError) as caught:
+            fsck(log)
+        assert caught.value.where == path
+        (log.folder / path).write_bytes(content)
+    fsck(log)
+
+
+def test_a_log_that_left_a_cosigned_head_behind_is_found(log: Log) -> None:
+    entries = [entry for _, entry in log.reader().entries()]
+    log.publish_cosigned(signed_head(entries[:300]))
+    assert fsck(log).num_cosigned == 2
+    for content, check in (
+        (signed_head([*entries[:299], b"{}"]), "log.consistency"),
+        (signed_head([*entries, b"{}"]), "log.rollback"),
+    ):
+        for name in ("cosigned/300", "checkpoint.cosigned"):
+            path = log.folder / name
+            before = path.read_bytes()
+            path.write_bytes(content.to_bytes())
+            with pytest.raises(ConsistencyError) as caught:
+                fsck(log)
+            assert (caught.value.check, caught.value.where) == (check, name)
+            path.write_bytes(before)
+
+
+def test_a_receipt_of_another_history_is_found(log: Log, tmp_path: Path) -> None:
+    plain = issue(toy_run(), signer=SIGNER, nonce=NONCE, issued_at=NOW)
+    proofs = tuple(log.prove(leaf).to_bytes() for leaf in (0, 600))
+    assert compare(replace(plain, evidence=(*proofs, b"something else")), log) == 2
+    other = make_log(tmp_path / "other", [draft("hidden")] * 700)
+    for size in (256, 512, 700):  # the tiles of other sizes were never written
+        head = signed_head([entry for _, entry in other.reader().entries()][:size])
+        forked = replace(plain, evidence=(other.prove(3, head).to_bytes(),))
+        with pytest.raises(ConsistencyError) as caught:
+            compare(forked, log)
+        assert caught.value.check == ("log.rollback" if size > 601 else "log.consistency")
+    with pytest.raises(LogError, match="no proof of this log"):
+        compare(plain, log)
 
 
 def test_retries_that_are_logged_are_all_seen(tmp_path: Path) -> None:
