@@ -168,10 +168,10 @@ fn renumbered(text: &[u8], script: &mut Script<'_>) -> Vec<u8> {
         let (kind, value) = (script.byte(), script.byte());
         let new = match kind % 6 {
             0 => i64::from(value),
-            1 => old + i64::from(value) - 128,
+            1 => old.saturating_add(i64::from(value) - 128),
             2 => 1 << (value % 63),
             3 => old.saturating_mul(i64::from(value)),
-            4 => -old,
+            4 => old.saturating_neg(),
             _ => tokens[numbers[script.index(numbers.len())]]
                 .parse()
                 .unwrap(),
