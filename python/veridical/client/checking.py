@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veridical.errors import StatementMismatchError
+from veridical.commitment import SALT_BYTES, Commitment, tensors_to_bytes
+from veridical.errors import InputError, StatementMismatchError
+from veridical.policy import AllOf, RequireTier
 from veridical.verifier import Verified, verify
 
 if TYPE_CHECKING:
@@ -23,7 +25,40 @@ if TYPE_CHECKING:
     from veridical.policy.facts import Policy
     from veridical.receipt.program import Program
 
-__all__ = ["Answer", "Trust"]
+__all__ = ["Answer", "Question", "Trust"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was sent, as its answer is compared with it."""
+
+    model: str
+    inputs: Mapping[str, NDArray[Any]] = field(repr=False)
+    nonce: str
+    salt: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def ask(
+        cls,
+        model: str,
+        inputs: Mapping[str, NDArray[Any]],
+        *,
+        salt: bytes | None = None,
+        nonce: str | None = None,
+    ) -> Question:
+        """Return a question of its own: a copy of the inputs, and a nonce that no receipt has yet.
+
+        Raises:
+            InputError: the salt is none.
+        """
+        if salt is not None and len(salt) != SALT_BYTES:
+            raise InputError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
+        return cls(
+            model=model,
+            inputs={name: np.array(array, copy=True, order="C") for name, array in inputs.items()},
+            nonce=secrets.token_hex(16) if nonce is None else nonce,
+            salt=salt,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +68,7 @@ class Answer:
     outputs: Mapping[str, NDArray[Any]]
     verified: Verified
     receipt: bytes = field(repr=False)
+    question: Question
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return an output."""
@@ -44,7 +80,7 @@ class Trust:
     """The caller's policy, and the programs against which answers are checked."""
 
     policy: Policy
-    #: By the name under which the gateway serves them.
+    #: By the name under which the gateway serves them; a verification key will do for proofs.
     programs: Mapping[str, Program]
     clock: Callable[[], float] = time.time
 
@@ -52,38 +88,42 @@ class Trust:
         self,
         receipt: bytes,
         *,
-        model: str,
-        question: Mapping[str, NDArray[Any]],
+        question: Question,
         outputs: Mapping[str, NDArray[Any]],
-        nonce: str,
+        tier: str | None = None,
     ) -> Answer:
         """Return the answer if its receipt is acceptable, and about this very question.
+
+        `tier` has to be shown besides what the policy asks for.
 
         Raises:
             VerificationError, UndecidedError: it is not.
         """
         verified = verify(
             receipt,
-            self.policy,
+            self.policy if tier is None else AllOf(self.policy, RequireTier(tier)),
             now=self.clock(),
-            input=question,
+            input=question.inputs,
             output=outputs,
-            program=self.programs.get(model),
+            program=self.programs.get(question.model),
         )
-        if verified.statement.request_id != nonce:
+        statement = verified.statement
+        if statement.request_id != question.nonce:
             raise StatementMismatchError(
-                f"the receipt answers request {verified.statement.request_id!r:.80}, not {nonce!r}",
+                f"the receipt answers {statement.request_id!r:.80}, not {question.nonce!r:.80}",
                 where="statement.request_id",
                 check="nonce",
             )
-        return Answer(outputs=dict(outputs), verified=verified, receipt=receipt)
-
-
-def frozen(question: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return a copy of a question: what is sent is what is verified."""
-    return {name: np.array(array, copy=True, order="C") for name, array in question.items()}
-
-
-def new_nonce() -> str:
-    """Return a request id that no receipt has yet."""
-    return secrets.token_hex(16)
+        if question.salt is not None:
+            # A salt of the gateway's own choice would let it say later that it was asked otherwise,
+            # and a plain commitment would show the question to whoever can guess it.
+            own = Commitment.commit(
+                "input.received", tensors_to_bytes(question.inputs), salt=question.salt
+            )
+            if statement.input.received != own:
+                raise StatementMismatchError(
+                    "the commitment to the input is not made with the salt that was sent",
+                    where="statement.input.received",
+                    check="salt",
+                )
+        return Answer(outputs=dict(outputs), verified=verified, receipt=receipt, question=question)

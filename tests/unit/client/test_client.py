@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,8 +17,22 @@ from starlette.testclient import TestClient
 import veridical
 from tests.repository import ROOT
 from veridical import policy
-from veridical.client import AsyncClient, Client, GatewayError, Trust
-from veridical.errors import StatementMismatchError, UndecidedError, VerificationError
+from veridical.client import (
+    AsyncClient,
+    Client,
+    GatewayError,
+    Progress,
+    ProofUnavailableError,
+    Trust,
+)
+from veridical.errors import (
+    InputError,
+    PolicyError,
+    StatementMismatchError,
+    UndecidedError,
+    VerificationError,
+)
+from veridical.receipt import Receipt
 from veridical.serve import Gateway, Settings
 from veridical.serve.app import make_app
 from veridical.serve.intents import TransparencyLog
@@ -33,11 +50,14 @@ NOBODY = "127.0.0.1:9"
 class Between(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Carries requests to a gateway; whoever sits between may change what comes back."""
 
-    def __init__(self, gateway: TestClient, change: Any = None) -> None:
+    def __init__(self, gateway: TestClient, change: Any = None, *, ask: Any = None) -> None:
         self._gateway = gateway
         self._change = change
+        self._ask = ask
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._ask is not None:
+            request = self._ask(request)
         answer = self._gateway.request(
             request.method,
             request.url.raw_path.decode(),
@@ -78,6 +98,62 @@ def test_an_answer_was_verified(gateway: Gateway, http: TestClient) -> None:
     for name, array in expected.items():
         np.testing.assert_array_equal(answer[name], array)
     assert answer.verified.tier == "reexecution"
+
+
+def test_a_salt_that_was_not_used_is_noticed(gateway: Gateway, http: TestClient) -> None:
+    """A gateway that salts with a value of its own could say later that it was asked otherwise."""
+    salt = b"\x01" * 32
+
+    def other_salt(request: httpx.Request) -> httpx.Request:
+        content = request.read().replace(salt.hex().encode(), b"02" * 32)
+        return httpx.Request(request.method, request.url, headers=request.headers, content=content)
+
+    def no_salt(request: httpx.Request) -> httpx.Request:
+        content = request.read().replace(b'"salt"', b'"Salt"')
+        return httpx.Request(request.method, request.url, headers=request.headers, content=content)
+
+    for ask_otherwise in (other_salt, no_salt):
+        between = Between(http, ask=ask_otherwise)
+        with Client(URL, trust(gateway), transport=between) as client:
+            with pytest.raises(StatementMismatchError) as caught:
+                client.infer("example", X, salt=salt)
+            assert caught.value.check == "salt"
+    with Client(URL, trust(gateway), transport=Between(http)) as client:
+        with pytest.raises(InputError, match="32 bytes"):
+            client.infer("example", X, salt=b"short")
+        with pytest.raises(InputError, match="'nonce'"):
+            client.infer("example", X, parameters={"nonce": "mine"})
+        assert client.infer("example", X, nonce="mine").verified.statement.request_id == "mine"
+
+
+def test_parameters_reach_the_gateway(gateway: Gateway, http: TestClient) -> None:
+    with Client(URL, trust(gateway), transport=Between(http)) as client:
+        answer = client.infer("example", X, parameters={"private": True})
+        assert answer.verified.statement.input.received.is_salted
+        with pytest.raises(GatewayError) as caught:
+            client.infer("example", X, parameters={"deadline_ms": -1})
+        assert (caught.value.status, caught.value.name) == (400, "bad_option")
+
+
+def test_the_event_loop_runs_on_while_an_answer_is_verified(
+    gateway: Gateway, http: TestClient
+) -> None:
+    threads: set[int] = set()
+
+    def clock() -> float:
+        threads.add(threading.get_ident())
+        return time.time()
+
+    watched = dataclasses.replace(trust(gateway), clock=clock)
+
+    async def ask() -> int:
+        async with AsyncClient(URL, watched, transport=Between(http)) as client:
+            await client.infer("example", X)
+        return threading.get_ident()
+
+    loop = asyncio.run(ask())
+    assert threads
+    assert loop not in threads
 
 
 def test_a_logged_answer_was_verified(gateway: Gateway, http: TestClient) -> None:
@@ -168,6 +244,70 @@ def test_without_the_program_nothing_is_decided(gateway: Gateway, http: TestClie
     blind = Trust(policy=trust(gateway).policy, programs={})
     with Client(URL, blind, transport=Between(http)) as client, pytest.raises(UndecidedError):
         client.infer("example", X)
+
+
+def test_an_answer_is_proven_and_an_older_one_is_upgraded(tmp_path: Path) -> None:
+    settings = Settings(models=(EXAMPLE,), state=tmp_path, workers=1, worker_threads=1)
+    gateway = Gateway(settings)
+    seen: list[Progress] = []
+    with TestClient(make_app(gateway)) as http:
+        asked = trust(gateway, policy.MinSoundnessBits(90))
+        with Client(URL, asked, transport=Between(http)) as client:
+            proven = client.infer("example", X, tier="zk", progress=seen.append)
+            assert proven.verified.tier == "zk"
+            assert proven.verified.soundness_bits >= 90
+            assert seen[-1].state == "done"
+            quick = client.infer("example", X)
+            assert quick.verified.tier == "reexecution"
+            later = client.upgrade(quick)
+            assert later.verified.tier == "zk"
+            assert later.verified.receipt_id == quick.verified.receipt_id
+            np.testing.assert_array_equal(later["y"], quick["y"])
+        # What is shown is what was asked for: a policy that the other tier satisfies as well does
+        # not let a receipt without a proof pass.
+        lazy = Between(http, without_proofs)
+        with (
+            Client(URL, trust(gateway), transport=lazy) as client,
+            pytest.raises(VerificationError),
+        ):
+            client.infer("example", X, tier="zk")
+        harder = trust(gateway, policy.RequireTier("zk"), policy.MinSoundnessBits(200))
+        with (
+            Client(URL, harder, transport=Between(http)) as client,
+            pytest.raises(PolicyError),
+        ):
+            client.infer("example", X, tier="zk")
+
+
+def without_proofs(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+    if not request.url.path.startswith("/v1/receipts/"):
+        return response
+    receipt = Receipt.from_bytes(response.content)
+    bare = dataclasses.replace(receipt, envelopes=receipt.envelopes[:1], evidence=())
+    return httpx.Response(200, content=bare.to_bytes())
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_proof_that_will_not_come_is_said(gateway: Gateway, http: TestClient, state: str) -> None:
+    def ended(request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        if not request.url.path.startswith("/v1/jobs/"):
+            return response
+        job = {**orjson.loads(response.content), "state": state, "error": "no memory"}
+        return httpx.Response(200, content=orjson.dumps(job))
+
+    with Client(URL, trust(gateway), transport=Between(http, ended)) as client:
+        with pytest.raises(ProofUnavailableError, match=f"{state}: no memory"):
+            client.infer("example", X, tier="zk")
+        # The answer is there all the same, for whoever accepts less.
+        assert client.infer("example", X).verified.tier == "reexecution"
+
+
+def test_a_proof_that_does_not_come_ends_with_the_time(gateway: Gateway, http: TestClient) -> None:
+    with (
+        Client(URL, trust(gateway), proof_timeout=0.5, transport=Between(http)) as client,
+        pytest.raises(GatewayError, match=r"no answer within 0\.5 s"),
+    ):
+        client.infer("example", X, tier="zk")  # there is no worker
 
 
 def test_errors_of_the_gateway_have_their_status(gateway: Gateway, http: TestClient) -> None:
