@@ -29,7 +29,7 @@ demo: build ## compile, run, issue, verify, forge nine ways; then prove, and ver
 	veridical demo
 
 .PHONY: test
-test: lint format types stub lint-rust test-python test-rust ## lint, types, Python and Rust tests; nothing is skipped silently
+test: lint format types stub lint-rust test-page test-python test-rust ## lint, types, Python and Rust tests; nothing is skipped silently
 
 ## —— more ——
 
@@ -106,6 +106,14 @@ build: $(VENV)/build.stamp ## the virtual environment with the package and its e
 wasm: ## the verifier of proofs as a WebAssembly module, tested in Node, into target/wasm/
 	scripts/wasm.sh
 
+.PHONY: page
+page: ## the page and the dashboard from page/src and the verifier, into python/veridical/page/
+	node page/build.mjs
+
+.PHONY: test-page
+test-page: page/node_modules/.package-lock.json ## types and unit tests of the page
+	cd page && npm run --silent types && node --test tests/
+
 .PHONY: wheel
 wheel: $(VENV)/packages.stamp ## a wheel for any x86-64 machine, with faster builds of its extension inside, into dist/
 	scripts/wheel.sh dist
@@ -132,6 +140,12 @@ help: ## this list
 
 $(VENV)/packages.stamp: $(LOCKS) scripts/bootstrap.sh
 	PYTHON=$(PYTHON) scripts/bootstrap.sh $(VENV)
+	touch $@
+
+page/node_modules/.package-lock.json: page/package-lock.json
+	@command -v npm >/dev/null || { \
+		echo "npm is missing; what to do: install Node.js 20 or later (Debian: apt-get install nodejs npm)" >&2; exit 1; }
+	cd page && npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
 # Editable, so that Python sources are read in place. The extension is built with the release profile and for this

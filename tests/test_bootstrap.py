@@ -76,8 +76,9 @@ def test_nothing_is_skipped_silently() -> None:
     line = next(line for line in makefile.splitlines() if line.startswith("test:"))
     steps = line.partition(":")[2].partition("##")[0].split()
     python = ["lint", "format", "types", "stub", "test-python"]
-    assert set(steps) == {*python, "lint-rust", "test-rust"}
+    assert set(steps) == {*python, "lint-rust", "test-rust", "test-page"}
     recipes = ["ruff check\n", "ruff format --check", "mypy --strict", "stubtest veridical._core"]
     recipes += ["cargo fmt --all --check", "-D warnings", "cargo test", 'pytest -m "not accept"']
+    recipes += ["npm run --silent types", "node --test tests/"]
     assert all(recipe in makefile for recipe in recipes)
     assert "|| true" not in makefile.partition("\ntest:")[2].partition("\nclean:")[0]

@@ -26,6 +26,7 @@ PUBLIC_HOSTS = frozenset(
         "github.com",
         "in-toto.io",
         "keepachangelog.com",
+        "localhost",
         "onnx.ai",
         "semver.org",
         "www.apache.org",
@@ -112,6 +113,12 @@ def test_rust_dependencies_are_documented_and_no_other() -> None:
         if dependency["source"] is not None  # not a crate of this workspace
     }
     assert first_names(section("Rust")) == declared
+
+
+def test_npm_dependencies_are_documented_and_no_other() -> None:
+    declared = json.loads((ROOT / "page" / "package.json").read_text(encoding="utf-8"))
+    assert first_names(section("npm")) == set(declared["devDependencies"])
+    assert "dependencies" not in declared
 
 
 def test_every_dependency_has_a_reason() -> None:
