@@ -33,7 +33,7 @@ REFRESH_SECONDS: Final = 2.0
 #: What was read longer ago says nothing: a key may have been taken back since. The specification
 #: promises ten seconds, and the rest is for a request that is under way.
 _STALE_SECONDS: Final = 8.0
-#: An unknown key may be a new one, so the keys are read again; but not for each of many guesses.
+#: An unknown key may be a new one, so the keys are read at once; but not for each of many guesses.
 _UNKNOWN_SECONDS: Final = 1.0
 _MAX_SECRET: Final = 256
 _MAX_RETRY_SECONDS: Final = 3600
@@ -109,6 +109,8 @@ class Accounts:
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
         self._read_at = float("-inf")
+        #: When an unknown key made us read them.
+        self._guessed_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._allowances: dict[str, _Allowance] = {}
 
@@ -129,7 +131,9 @@ class Accounts:
         age = self._clock() - self._read_at
         # The hash is looked up, so time tells nothing about a secret of 256 random bits.
         key = self._keys.get(digest) if age < _STALE_SECONDS else None
-        if key is None and age >= _UNKNOWN_SECONDS:
+        is_stale = age >= _STALE_SECONDS
+        if key is None and (is_stale or self._clock() - self._guessed_at >= _UNKNOWN_SECONDS):
+            self._guessed_at = self._clock()
             await self._refresh()
             if self._clock() - self._read_at >= _STALE_SECONDS:
                 raise ProtocolError(
