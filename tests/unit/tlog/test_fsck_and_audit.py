@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -217,7 +217,7 @@ def test_every_broken_rule_is_found_and_nothing_else() -> None:
     ]
 
 
-def intent(stream: str = "live", *, time: int = NOW, number: int = 0, **changes: str) -> Intent:
+def intent(stream: str = "live", *, time: int = NOW, number: int = 0, **changes: Any) -> Intent:
     """Return an intent whose chain nobody looks at."""
     asked = replace(draft(stream, request_id="order-1"), **changes)
     previous = f"sha256:{number:064x}" if number else ""
@@ -240,13 +240,14 @@ def test_a_question_that_was_run_again_is_found_in_any_stream() -> None:
         ("parameters", "sha256:" + "1c" * 32),
         ("request_id", "order-2"),
     ):
-        assert kinds(intent(), intent("backup", **{name: value})) == []
+        changes: dict[str, Any] = {name: value}
+        assert kinds(intent(), intent("backup", **changes)) == []
     # Who has neither nonce nor seed gets the same answer each time, so it is only counted.
     assert kinds(intent(request_id=""), intent("backup", request_id="")) == []
     report = audit(one.to_bytes() for one in (intent(request_id=""), intent("b", request_id="")))
     assert report.streams["b"].num_repeats == 1
     assert report.to_value()["streams"][1]["repeats"] == 1  # type: ignore[index]
-    seeded = {"request_id": "", "seed": "vrf", "seed_key": "0a" * 32}
+    seeded: dict[str, Any] = {"request_id": "", "seed": "vrf", "seed_key": "0a" * 32}
     assert kinds(intent(**seeded), intent("backup", **seeded)) == [("repeated", 1)]
     # A second key for the same question is one more draw.
     other = {**seeded, "seed_key": "0b" * 32}
@@ -254,7 +255,7 @@ def test_a_question_that_was_run_again_is_found_in_any_stream() -> None:
 
 
 def test_times_that_go_back_or_lie_ahead_are_found() -> None:
-    later = {"request_id": "order-2"}
+    later: dict[str, Any] = {"request_id": "order-2"}
     assert kinds(intent(), intent(number=1, time=NOW - 2, **later)) == []
     assert kinds(intent(), intent(number=1, time=NOW - 3, **later)) == [("time", 1)]
     assert kinds(intent(), intent("other", time=NOW - 3, **later)) == []
