@@ -128,6 +128,26 @@ def test_a_genuine_round_after_a_cosigned_intent_is_accepted(tmp_path: Path) -> 
     assert "not of beacon 'quicknet-t'" in refused("policy", (receipt, answer), other).message
 
 
+def test_the_intent_follows_the_question_within_the_time_that_was_given(tmp_path: Path) -> None:
+    receipt, answer = serve(tmp_path)
+
+    def timed(asked_at: int, within: int) -> Any:
+        return require_seed("vrf+beacon", logged=COSIGNED, asked_at=asked_at, within=within)
+
+    verified = judge(receipt, answer, BEACON)
+    assert any("time of asking" in line for line in verified.assumptions)
+    for asked_at, within in ((TIME, 0), (TIME - 30, 30), (TIME + 2, 0)):
+        verified = judge(receipt, answer, timed(asked_at, within))
+        assert not any("time of asking" in line for line in verified.assumptions)
+    for asked_at, within in ((TIME - 31, 30), (TIME + 3, 30)):
+        error = refused("policy", (receipt, answer), timed(asked_at, within))
+        assert f"the intent is of {TIME}" in error.message
+    with pytest.raises(PolicyFormatError, match="together"):
+        require_seed("vrf+beacon", logged=COSIGNED, asked_at=TIME)
+    with pytest.raises(PolicyFormatError, match="at least 0"):
+        require_seed("vrf+beacon", logged=COSIGNED, asked_at=TIME, within=-1)
+
+
 @pytest.mark.parametrize("number", [1, 123, 1001, 1002, 657413])
 def test_a_round_that_is_too_early_or_too_late_is_refused(tmp_path: Path, number: int) -> None:
     error = refused("policy", serve(tmp_path, number=number))

@@ -29,7 +29,7 @@ from veridical.errors import (
     PolicyFormatError,
     VerificationError,
 )
-from veridical.policy import AllOf, AnyOf, RequireLogged, loads
+from veridical.policy import AllOf, AnyOf, RequireLogged, TrustedSigners, loads
 from veridical.receipt import Parameters, Receipt, issue
 from veridical.tlog import (
     Cosigner,
@@ -333,6 +333,79 @@ def test_the_earliest_cosigned_proof_of_an_intent_is_kept(tmp_path: Path) -> Non
     verified = verify(again, COSIGNED, **GIVEN)
     assert verified.logged is not None
     assert [one.timestamp for one in verified.logged.intent_seen] == [NOW + 1]
+
+
+def test_the_verdict_names_the_log_of_the_branch_that_accepted(receipt: Receipt) -> None:
+    stranger = NoteKey.of("log.example/other", private_key(50).public_key, role="log")
+    unmet = AllOf(RequireLogged(LOG_KEY), RequireLogged(stranger))
+    verified = verify(
+        receipt, AllOf(STRICT, AnyOf(unmet, TrustedSigners(SIGNER.public_key))), **GIVEN
+    )
+    assert verified.logged is None  # the branch that looked at the log did not accept
+    assert any("log: none" in line for line in verified.assumptions)
+    both = AnyOf(AllOf(RequireLogged(LOG_KEY), RequireLogged(stranger)), COSIGNED)
+    verified = verify(receipt, AllOf(STRICT, both), **GIVEN)
+    assert verified.logged is not None
+    assert verified.logged.num_named == 1
+
+
+def test_attach_keeps_early_proofs_up_to_a_limit(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log", [toy_draft()])
+    intent = log.entry(0)
+    assert isinstance(intent, Intent)
+    receipt = issue(
+        toy_run(), signer=SIGNER, nonce=NONCE, issued_at=NOW, sequence=sequence_of(intent)
+    )
+    cosigner = Cosigner(
+        tmp_path / "w1.sqlite", name=WITNESS_KEY.name, signer=WITNESS, logs=[LOG_KEY]
+    )
+    early = []
+    for _ in range(9):
+        add_cosignatures(log, cosigner)
+        early.append(log.prove(0).to_bytes())
+        grow(log, [toy_draft(stream="other")])
+    grow(log, [Result(intent=0, statement=receipt.receipt_id, time=NOW)])
+    add_cosignatures(log, cosigner)
+    cosigner.close()
+    beside = b"no log proof"
+    foreign = log.prove(1, log.cosigned()).to_bytes()  # of another entry
+    attached = attach(replace(receipt, evidence=(beside, *early[::-1], foreign)), log)
+    assert len(log_proofs(attached)) == 8
+    assert log_proofs(attached)[:6] == early[:6]
+    assert beside in attached.evidence
+    assert foreign not in attached.evidence
+    assert attach(attached, log) == attached
+
+
+def test_one_key_has_one_role() -> None:
+    both = NoteKey.of("witness.example/w1", LOG_SIGNER.public_key, role="cosigner")
+    with pytest.raises(PolicyFormatError, match="as a log and as a cosigner"):
+        RequireLogged(LOG_KEY, cosigners=[both])
+
+
+@pytest.mark.parametrize(("count", "among"), [(1, 2), (1, 3), (2, 4), (2, 5)])
+def test_half_of_the_cosigners_or_fewer_are_asked_for_by_name_only(count: int, among: int) -> None:
+    named = [
+        NoteKey.of(f"witness.example/{i}", private_key(30 + i).public_key, role="cosigner")
+        for i in range(among)
+    ]
+    with pytest.raises(PolicyFormatError, match="two histories"):
+        RequireLogged(LOG_KEY, cosigners=named, min_cosigners=count)
+    RequireLogged(LOG_KEY, cosigners=named, min_cosigners=count, allow_split_view=True)
+    RequireLogged(LOG_KEY, cosigners=named, min_cosigners=among // 2 + 1)
+    RequireLogged(
+        LOG_KEY, cosigners=named, min_cosigners=0
+    )  # nothing is asked: the verdict says so
+    vkeys = ", ".join(f'"{one.vkey}"' for one in named)
+    text = (
+        'version = "veridical-policy/v1"\n[[rule]]\ntype = "require_logged"\n'
+        f'logs = ["{LOG_KEY.vkey}"]\ncosigners = [{vkeys}]\nmin_cosigners = {count}\n'
+    )
+    with pytest.raises(PolicyFormatError, match="two histories"):
+        loads(text)
+    loads(text + "allow_split_view = true\n")
+    with pytest.raises(PolicyFormatError, match="neither true nor false"):
+        loads(text + "allow_split_view = 1\n")
 
 
 def test_a_policy_file_names_logs_and_cosigners(receipt: Receipt) -> None:
