@@ -56,16 +56,25 @@ class Site:
 
     state: Path
     database: str = ""
+    model: Path = EXAMPLE
+    #: More of the command line, and of the environment.
+    options: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
     handed: Handed = field(default_factory=Handed)
 
     def spawn(self, port: int, *, workers: int = 0) -> subprocess.Popen[bytes]:
         """Start a gateway process, and do not wait for it."""
         command = [sys.executable, "-c", "from veridical.cli import main; main()", "serve"]
-        command += [str(EXAMPLE), "--state", str(self.state), "--port", str(port)]
-        command += ["--workers", str(workers)]
+        command += [str(self.model), "--state", str(self.state), "--port", str(port)]
+        command += ["--workers", str(workers), *self.options]
         if self.database:
             command += ["--database", self.database]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **self.environment},
+        )
 
     def start(self, port: int, *, workers: int = 0) -> subprocess.Popen[bytes]:
         """Start a gateway process, and wait until it would answer."""

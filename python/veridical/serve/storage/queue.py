@@ -204,6 +204,14 @@ class Queue:
 
     # --- for workers
 
+    def waiting(self, models: Iterable[str]) -> int:
+        """Return how many jobs of these models nobody holds."""
+        with reading(self._store.engine) as connection:
+            free = _free(models, self._now(connection))
+            query = select(func.count()).select_from(JOBS).where(free)
+            count: int = connection.execute(query).scalar_one()
+            return count
+
     def claim(self, *, models: Mapping[str, int], limit: int, lease_seconds: int) -> Claim | None:
         """Take jobs that nobody holds, of the caller whose turn it is; None if there are none.
 
@@ -212,10 +220,6 @@ class Queue:
         asks for much waits for itself, not others for it. What nobody used is not saved up.
         """
         store = self._store
-        with reading(store.engine) as connection:  # a worker that is idle locks nothing
-            query = select(JOBS.c.job).where(_free(models, self._now(connection))).limit(1)
-            if connection.execute(query).first() is None:
-                return None
         with writing(store.engine) as connection:
             last = _lock_turns(connection)
             now = self._now(connection)
