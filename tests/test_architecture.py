@@ -142,7 +142,7 @@ def test_verifier_side_runs_without_the_optional_packages() -> None:
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         for path in files_ending(".py", under="python/veridical")
         if part_of(path)
-        not in {"compiler", "demo", "serve", "client", "inference_protocol", "online"}
+        not in {"compiler", "demo", "serve", "client", "inference_protocol", "online", "tee"}
     )
     code = f"""
 import importlib, sys

@@ -30,8 +30,10 @@ PUBLIC_HOSTS = frozenset(
         "localhost",
         "onnx.ai",
         "semver.org",
+        "standards.iso.org",
         "www.apache.org",
         "www.rfc-editor.org",
+        "www.w3.org",
         "www.w3.org",
     }
 )

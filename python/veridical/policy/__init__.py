@@ -15,6 +15,7 @@ from __future__ import annotations
 from veridical.policy.combinators import AllOf, AnyOf, UnsafeAcceptAnything
 from veridical.policy.document import load, loads
 from veridical.policy.facts import EnvelopeFacts, Facts, Policy, Result, RuleResult
+from veridical.policy.hardware import RequireTee
 from veridical.policy.rules import (
     ExpectInput,
     ExpectOutput,
@@ -46,6 +47,7 @@ __all__ = [
     "Policy",
     "RequireLogged",
     "RequireSeed",
+    "RequireTee",
     "RequireTier",
     "Result",
     "RuleResult",

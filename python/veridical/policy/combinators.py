@@ -41,6 +41,7 @@ class AllOf:
             least,
             logged=tuple(dict.fromkeys(one for r in results for one in r.logged)),
             assumptions=tuple(dict.fromkeys(one for r in results for one in r.assumptions)),
+            judged_hardware=any(r.judged_hardware for r in results),
         )
 
     def signers(self) -> Iterable[PublicKey]:
@@ -65,7 +66,7 @@ class AnyOf:
     def evaluate(self, facts: Facts, /) -> RuleResult:
         """Return the greatest result; if none accepts, name them all."""
         results = [rule.evaluate(facts) for rule in self.rules]
-        best = max(results, key=lambda r: r.result)
+        best = max(results, key=lambda r: (r.result, r.judged_hardware))
         if best.result is Result.ACCEPTED:
             return best
         detail = "; ".join(f"{result.rule}: {result.detail}" for result in results)

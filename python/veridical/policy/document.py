@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from veridical.errors import InputError, KeyFormatError, PolicyFormatError
 from veridical.keys import PublicKey
 from veridical.policy.combinators import AllOf, AnyOf
+from veridical.policy.hardware import RequireTee, read_tee_policy
 from veridical.policy.rules import (
     CLOCK_SKEW_SECONDS,
     ExpectInput,
@@ -128,6 +129,11 @@ class _Table:
             raise PolicyFormatError(f"key {key!r} is neither true nor false", self.where)
         return value
 
+    def take_all(self) -> dict[str, Any]:
+        """Remove and return what is left, for a reader that refuses what it does not know."""
+        content, self._content = self._content, {}
+        return content
+
     def require_empty(self) -> None:
         """Refuse keys that nobody took."""
         if self._content:
@@ -162,6 +168,7 @@ class _Reader:
             "require_tier": lambda table, _: RequireTier(*table.take_texts("tiers")),
             "require_logged": self._require_logged,
             "require_seed": self._require_seed,
+            "require_tee": lambda table, _: RequireTee(read_tee_policy(table.take_all())),
             "expect_decode": lambda table, _: ExpectDecode(table.take("decode", dict)),
             "expect_input": lambda _table, _: ExpectInput(),
             "expect_output": lambda _table, _: ExpectOutput(),

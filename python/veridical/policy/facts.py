@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from veridical.keys import PublicKey
     from veridical.receipt.statement import Statement
     from veridical.seeds import Drawn
+    from veridical.tee.attested import Attested
     from veridical.tlog import Logged, LogTrust
 
 __all__ = ["EnvelopeFacts", "Facts", "Policy", "Result", "RuleResult"]
@@ -47,6 +48,8 @@ class RuleResult:
     #: What an accepted result rests on: a binding in a log, and what was not compared.
     logged: tuple[Logged, ...] = ()
     assumptions: tuple[str, ...] = ()
+    #: Whether an accepted result rests on a judgement of what hardware says.
+    judged_hardware: bool = False
 
     @classmethod
     def of(cls, rule: str, detail: str, *, holds: bool) -> RuleResult:
@@ -68,6 +71,8 @@ class EnvelopeFacts:
     #: Bits of soundness that the evidence was checked to have: infinite if everything was computed
     #: again, None if the evidence did not hold or could not be checked.
     soundness_bits: float | None
+    #: Tier `tee`: quotes that are genuine and about this statement; a rule judges what they say.
+    attested: Attested | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from veridical.errors import InputError
 from veridical.tee import dstack, nvidia
 from veridical.tee.claims import Family
 from veridical.tee.quote import parse_quote, refused
-from veridical.tee.x509 import pem_of
+from veridical.tee.x509 import UNREADABLE, pem_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def normal_pem(content: bytes) -> bytes:
     """
     try:
         chain = x509.load_pem_x509_certificates(content)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise InputError(f"not a chain of certificates in PEM: {error}") from error
     return "".join(pem_of(c.public_bytes(Encoding.DER)) for c in chain).encode()
 

@@ -21,6 +21,7 @@ from veridical.tee.claims import Claims, Family, Tcb
 from veridical.tee.collateral import Collateral, Kind
 from veridical.tee.quote import Genuine, Window, refused
 from veridical.tee.x509 import (
+    UNREADABLE,
     fingerprint,
     is_simulator_root,
     parse_der,
@@ -316,7 +317,7 @@ def _parse_collateral(content: bytes) -> tuple[dcap_qvl.QuoteCollateralV3, list[
         text = content.decode("utf-8")
         parsed = dcap_qvl.QuoteCollateralV3.from_json(text)
         windows = list(_windows(parsed))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (*UNREADABLE, KeyError, RecursionError) as error:
         raise refused("collateral-platform", f"not readable: {error}", "intel") from error
     return parsed, windows
 

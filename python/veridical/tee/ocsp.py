@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from veridical.tee.collateral import Collateral, Kind
 from veridical.tee.quote import Window, refused
-from veridical.tee.x509 import fingerprint, window_of
+from veridical.tee.x509 import UNREADABLE, fingerprint, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ def _check(
             response.this_update_utc,
             response.next_update_utc,
         )
-    except (ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise refused("collateral-platform", f"not a response: {error}", _WHERE) from error
     if status is not ocsp.OCSPCertStatus.GOOD:
         raise refused("revoked", f"{name} says {status.name.lower()}", _WHERE)

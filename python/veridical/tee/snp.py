@@ -20,7 +20,7 @@ from veridical.errors import CollateralError
 from veridical.tee.claims import Claims, Family
 from veridical.tee.collateral import Collateral, Kind
 from veridical.tee.quote import Genuine, Window, refused
-from veridical.tee.x509 import parse_der, parse_pem_chain, verify_chain, window_of
+from veridical.tee.x509 import UNREADABLE, parse_der, parse_pem_chain, verify_chain, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -318,7 +318,7 @@ def _check_revocation(
         is_revoked = crl.get_revoked_certificate_by_serial_number(ask.serial_number) is not None
         until = crl.next_update_utc
         since = crl.last_update_utc
-    except (ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise refused("collateral-platform", f"not a CRL: {error}", "amd-crl") from error
     if not is_signed or crl.issuer != ark.subject:
         raise refused("collateral-platform", "the CRL is not that of this ARK", "amd-crl")

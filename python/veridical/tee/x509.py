@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SIMULATOR_NAME",
+    "UNREADABLE",
     "fingerprint",
     "is_simulator_root",
     "parse_der",
@@ -38,6 +39,14 @@ __all__ = [
 SIMULATOR_NAME: Final = "Veridical simulator root, NOT HARDWARE"
 MAX_CERTIFICATES: Final = 8
 MAX_CERTIFICATE_BYTES: Final = 8 * 1024
+#: What the library raises for certificates, lists and responses that it cannot read.
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+)
 _HEADER: Final = "-----BEGIN CERTIFICATE-----\n"
 _FOOTER: Final = "-----END CERTIFICATE-----\n"
 _LINE: Final = 64
@@ -76,7 +85,7 @@ def parse_der(content: bytes, *, what: str) -> x509.Certificate:
             certificate.not_valid_after_utc,
         ):
             pass
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise refused("chain", f"no certificate: {error}", what) from error
     return certificate
 

@@ -10,6 +10,7 @@ Spec: spec/v1/receipt.md, section 8.
 | `comparison`   | checks 4 and 11 to 13, against reveals and caller          |
 | `tiers`        | check 14: which tiers there are                            |
 | `reexecution`  | check 14 for tier `reexecution`                            |
+| `attested`     | check 14 for tier `tee`                                    |
 | `verification` | the order of all of them, and the verdict                  |
 | `report`       | what is returned                                           |
 """
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from veridical.policy.facts import Policy
     from veridical.receipt.program import Program
     from veridical.seeds.beacon import Beacon
+    from veridical.tee.context import TeeContext
 
 __all__ = ["CHECKS", "Check", "Report", "Standing", "Status", "Verified", "explain", "verify"]
 
@@ -44,13 +46,15 @@ def verify(
     output: Value | None = None,
     program: Program | None = None,
     beacons: Iterable[Beacon] = (QUICKNET,),
+    tee: TeeContext | None = None,
 ) -> Verified:
     """Return what was verified, or raise.
 
     `receipt` is a parsed receipt, its bytes, or the path of its file; `now` is seconds since 1970.
     Pass the question that you asked as `input` and the answer that you got as `output`, each as
     arrays by name, and they are compared; pass the program, and it is run again.
-    `beacons` are the chains whose rounds may stand behind a seed.
+    `beacons` are the chains whose rounds may stand behind a seed. `tee` holds a trusted time and
+    collateral, without which no quote of hardware is accepted.
 
     Raises:
         VerificationError: the receipt is rejected; the subclass and `check` name the reason.
@@ -58,7 +62,14 @@ def verify(
         InputError: an argument cannot be used; nothing was verified.
     """
     report = explain(
-        receipt, policy, now=now, input=input, output=output, program=program, beacons=beacons
+        receipt,
+        policy,
+        now=now,
+        input=input,
+        output=output,
+        program=program,
+        beacons=beacons,
+        tee=tee,
     )
     if report.verified is not None:
         return report.verified
@@ -76,11 +87,12 @@ def explain(
     output: Value | None = None,
     program: Program | None = None,
     beacons: Iterable[Beacon] = (QUICKNET,),
+    tee: TeeContext | None = None,
 ) -> Report:
     """Return every check of a receipt, whatever is wrong with it; arguments as for `verify`.
 
     Raises:
         InputError: an argument cannot be used; nothing was verified.
     """
-    given = Given.of(now=now, input=input, output=output, program=program, beacons=beacons)
+    given = Given.of(now=now, input=input, output=output, program=program, beacons=beacons, tee=tee)
     return run_checks(receipt, policy, given)

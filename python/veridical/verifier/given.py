@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from veridical.commitment import tensors_from_bytes, tensors_to_bytes
 from veridical.errors import InputError, MalformedError
 from veridical.seeds.beacon import QUICKNET
+from veridical.tee.context import TeeContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,8 @@ class Given:
     program: Program | None = None
     #: Chains whose rounds can be checked.
     beacons: tuple[Beacon, ...] = (QUICKNET,)
+    #: Trusted time and collateral for quotes of hardware.
+    tee: TeeContext = field(default_factory=TeeContext)
 
     @classmethod
     def of(
@@ -52,6 +55,7 @@ class Given:
         output: Value | None,
         program: Program | None,
         beacons: Iterable[Beacon] = (QUICKNET,),
+        tee: TeeContext | None = None,
     ) -> Self:
         """Check the caller's arguments.
 
@@ -71,6 +75,7 @@ class Given:
             output=_tensors("output", output, _names(program, "outputs")),
             program=program,
             beacons=tuple(beacons),
+            tee=tee or TeeContext(),
         )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from veridical.keys import PublicKey
     from veridical.receipt.bundle import Receipt
     from veridical.receipt.envelope import Predicate
     from veridical.receipt.program import Encoded, Trace
@@ -60,7 +61,7 @@ class ReexecutionVerifier:
         self._outcome: str | Error | None = None
         self._encoded: Encoded | None = None
 
-    def verify(self, predicate: Predicate) -> Shown:
+    def verify(self, predicate: Predicate, signer: PublicKey) -> Shown:  # noqa: ARG002 - protocol
         """Return what was shown; see `TierVerifier`."""
         if self._outcome is None:
             try:

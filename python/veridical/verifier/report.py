@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from veridical.keys import PublicKey
     from veridical.policy.facts import Result
     from veridical.receipt.statement import Statement
+    from veridical.tee.attested import Attested
     from veridical.tlog import Logged
 
 __all__ = ["Report", "Shown", "Standing", "Verified"]
@@ -41,6 +42,10 @@ class Standing(Enum):
     PROVEN = "proven"
     #: Shown by a proof, and equal to what the caller gave.
     MATCHED_AND_PROVEN = "matched and proven"
+    #: Stated by code that hardware vouches for.
+    ATTESTED = "attested"
+    #: Stated by such code, and equal to what the caller gave.
+    MATCHED_AND_ATTESTED = "matched and attested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,8 @@ class Shown:
     assumptions: tuple[str, ...]
     #: A false statement passes with probability at most `2**-bits`; infinite if computed again.
     soundness_bits: float
+    #: Tier `tee`: what hardware says; a policy judges it.
+    attested: Attested | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +82,14 @@ class Verified:
     checks: tuple[Check, ...]
     #: Where it is logged, if the policy asks for it.
     logged: Logged | None = None
+    #: What hardware says, where the tier is `tee`.
+    attested: Attested | None = None
 
     def to_value(self) -> dict[str, object]:
         """Return the form of `verify --json`."""
         return {
             "assumptions": list(self.assumptions),
+            "hardware": None if self.attested is None else self.attested.to_value(),
             "issued_at": self.issued_at,
             "logged": None if self.logged is None else self.logged.to_value(),
             "properties": {name: standing.value for name, standing in self.properties.items()},

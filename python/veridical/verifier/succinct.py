@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from veridical.keys import PublicKey
     from veridical.receipt.bundle import Receipt
     from veridical.receipt.envelope import Predicate
     from veridical.verifier.given import Given
@@ -64,7 +65,7 @@ class SuccinctVerifier:
         self._opening = Opening(receipt, given, "the proof", ProofError)
         self._outcomes: dict[str, Shown | ProofError | UndecidedError] = {}
 
-    def verify(self, predicate: Predicate) -> Shown:
+    def verify(self, predicate: Predicate, signer: PublicKey) -> Shown:  # noqa: ARG002 - protocol
         """Return what was shown; see `TierVerifier`."""
         digests = [descriptor.digest for descriptor in predicate.evidence]
         if len(digests) != 1:

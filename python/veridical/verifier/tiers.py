@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from veridical.verifier.attested import AttestedVerifier
 from veridical.verifier.reexecution import ReexecutionVerifier
 from veridical.verifier.succinct import SuccinctVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from veridical.keys import PublicKey
     from veridical.receipt.bundle import Receipt
     from veridical.receipt.envelope import Predicate
     from veridical.verifier.given import Given
@@ -28,8 +30,8 @@ class TierVerifier(Protocol):
     def evidence_types(self) -> Mapping[str, int]:
         """Evidence types that the tier takes, and how often each may occur."""
 
-    def verify(self, predicate: Predicate) -> Shown:
-        """Return what was shown.
+    def verify(self, predicate: Predicate, signer: PublicKey) -> Shown:
+        """Return what was shown of an envelope and the key that signed it.
 
         Raises:
             EvidenceError: the evidence does not support the statement.
@@ -41,4 +43,5 @@ class TierVerifier(Protocol):
 TIERS: Final[Mapping[str, Callable[[Receipt, Mapping[str, bytes], Given], TierVerifier]]] = {
     "reexecution": ReexecutionVerifier,
     "zk": SuccinctVerifier,
+    "tee": AttestedVerifier,
 }

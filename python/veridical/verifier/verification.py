@@ -22,7 +22,10 @@ from veridical.errors import (
     UndecidedError,
     VerificationError,
 )
+from veridical.policy.combinators import AllOf
 from veridical.policy.facts import EnvelopeFacts, Facts, Policy, Result, RuleResult
+from veridical.policy.hardware import RequireTee
+from veridical.policy.rules import Rule
 from veridical.receipt.bundle import Receipt
 from veridical.seeds import Drawn, drawn_of
 from veridical.tlog import Logged, LogTrust, verify_logged
@@ -35,7 +38,6 @@ from veridical.verifier.tiers import TIERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from veridical.receipt.envelope import Predicate
     from veridical.verifier.given import Given
 
 __all__ = ["ReceiptSource", "run_checks"]
@@ -216,7 +218,7 @@ class _Verification:
             )
             candidate = _Candidate(index=index, envelope=envelope, checks=checks)
             if envelope is not None:
-                checks.append(self._check_tier(index, candidate, envelope.predicate))
+                checks.append(self._check_tier(index, candidate, envelope))
                 checks.append(self._check_policy(candidate))
             yield candidate
         if not self._policy.needs_signature:
@@ -224,10 +226,11 @@ class _Verification:
             unsigned.checks.append(self._check_policy(unsigned))
             yield unsigned
 
-    def _check_tier(self, index: int, candidate: _Candidate, predicate: Predicate) -> Check:
+    def _check_tier(self, index: int, candidate: _Candidate, envelope: VerifiedEnvelope) -> Check:
         """14. The evidence supports the statement."""
+        predicate = envelope.predicate
         try:
-            shown = self._tiers[predicate.tier].verify(predicate)
+            shown = self._tiers[predicate.tier].verify(predicate, envelope.signer)
         except (EvidenceError, UndecidedError) as error:
             status = Status.UNDECIDED if isinstance(error, UndecidedError) else Status.FAILED
             return Check(number=14, status=status, detail=str(error), envelope=index, error=error)
@@ -236,17 +239,18 @@ class _Verification:
 
     def _check_policy(self, candidate: _Candidate) -> Check:
         """15. The policy accepts this envelope."""
-        answer = self._policy.evaluate(
-            Facts(
-                statement=self._receipt.statement,
-                envelope=_facts_of(candidate),
-                input_match=_match(self._status_of[12]),
-                output_match=_match(self._status_of[13]),
-                now=self._given.now,
-                logged=self._verify_logged,
-                seed=self._seed,
-            )
+        facts = Facts(
+            statement=self._receipt.statement,
+            envelope=_facts_of(candidate),
+            input_match=_match(self._status_of[12]),
+            output_match=_match(self._status_of[13]),
+            now=self._given.now,
+            logged=self._verify_logged,
+            seed=self._seed,
         )
+        answer = self._policy.evaluate(facts)
+        if _is_unjudged(facts, answer):
+            answer = AllOf(_Answered(answer), RequireTee()).evaluate(facts)
         candidate.answer = answer
         detail = f"{answer.rule}: {answer.detail}"
         # A rule of the caller's own may answer anything: what is not a result rejects.
@@ -300,7 +304,25 @@ class _Verification:
             assumptions=assumptions,
             checks=checks,
             logged=logged,
+            attested=None if shown is None else shown.attested,
         )
+
+
+def _is_unjudged(facts: Facts, answer: RuleResult) -> bool:
+    """Whether a policy accepts what hardware says without having asked about the hardware."""
+    is_tee = facts.envelope is not None and facts.envelope.tier == "tee"
+    return is_tee and answer.result is Result.ACCEPTED and not answer.judged_hardware
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered(Rule):
+    """A rule that has been asked already."""
+
+    answer: RuleResult
+
+    def evaluate(self, facts: Facts, /) -> RuleResult:  # noqa: ARG002 - a rule
+        """Return the answer."""
+        return self.answer
 
 
 _NOTHING_ASKED: Final = ("nothing was asked, not even a signature",)
@@ -316,6 +338,7 @@ def _standing(established: Standing, *, is_matched: bool) -> Standing:
 _MATCHED: Final = {
     Standing.REEXECUTED: Standing.MATCHED_AND_REEXECUTED,
     Standing.PROVEN: Standing.MATCHED_AND_PROVEN,
+    Standing.ATTESTED: Standing.MATCHED_AND_ATTESTED,
 }
 
 
@@ -327,6 +350,7 @@ def _facts_of(candidate: _Candidate) -> EnvelopeFacts | None:
         tier=candidate.envelope.predicate.tier,
         issued_at=candidate.envelope.predicate.issued_at,
         soundness_bits=None if candidate.shown is None else candidate.shown.soundness_bits,
+        attested=None if candidate.shown is None else candidate.shown.attested,
     )
 
 
