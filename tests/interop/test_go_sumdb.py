@@ -10,9 +10,18 @@ from pathlib import Path
 import pytest
 
 from tests.repository import ROOT
-from tests.unit.tlog.logs import LOG_KEY, draft, grow, make_log, served
+from tests.unit.tlog.logs import LOG_KEY, NOW, draft, grow, make_log, private_key, served
 from veridical.errors import ConsistencyError, VerificationError
-from veridical.tlog import Log, NoteKey, SignedCheckpoint, fsck
+from veridical.tlog import (
+    Cosigner,
+    Log,
+    LogTrust,
+    NoteKey,
+    SignedCheckpoint,
+    add_cosignatures,
+    fsck,
+    verify_proof,
+)
 from veridical.tlog.tree import consistency_proof, inclusion_proof
 
 SOURCES = ROOT / "tests" / "interop" / "go"
@@ -97,6 +106,60 @@ def test_both_refuse_the_same_damage(program: Path, tmp_path: Path) -> None:
             fsck(log)
         file.write_bytes(content)
     assert check(program, log).returncode == 0
+
+
+def test_a_log_proof_and_its_cosignatures_are_verified_by_go(program: Path, tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log", served(300))
+    keys = []
+    for number in (1, 2):
+        signer = private_key(20 + number)
+        one = Cosigner(
+            tmp_path / f"{number}.sqlite",
+            name=f"witness.example/w{number}",
+            signer=signer,
+            logs=[LOG_KEY],
+            clock=lambda: NOW,
+        )
+        add_cosignatures(log, one)
+        keys.append(one.key.vkey)
+        one.close()
+    for index in (0, 255, 256, 598):
+        made = log.prove(index)
+        text = made.to_bytes().decode()
+        shown = run(program, "proof", LOG_KEY.vkey, *keys, text=text)
+        assert shown.stderr == ""
+        first, entry, *cosigned = shown.stdout.splitlines()
+        assert first == f"{index} {log.head().size}"
+        assert entry.encode() == made.entry
+        assert cosigned == [f"witness.example/w1 {NOW}", f"witness.example/w2 {NOW}"]
+        lines = text.splitlines(keepends=True)
+        for broken in (
+            text.replace(f"index {index}", f"index {index ^ 1}"),
+            text.replace(lines[3], lines[4], 1),
+            "".join(lines[:-1]),  # without the second cosigner
+            text.replace(lines[-1], lines[-1].replace("w2", "w1")),
+        ):
+            refused = run(program, "proof", LOG_KEY.vkey, *keys, text=broken)
+            assert refused.returncode == 1, broken
+            trust = LogTrust(
+                logs=(LOG_KEY,),
+                cosigners=tuple(NoteKey.from_vkey(key) for key in keys),
+                min_cosigners=2,
+            )
+            with pytest.raises(VerificationError):
+                verify_proof(broken.encode(), trust)
+
+
+def test_a_cosignature_that_go_makes_is_verified(program: Path, tmp_path: Path) -> None:
+    head = make_log(tmp_path / "log", served(5)).head()
+    made = run(program, "cosign", "witness.example/go", str(NOW), text=head.to_bytes().decode())
+    vkey, _, note = made.stdout.partition("\n")
+    key = NoteKey.from_vkey(vkey)
+    assert (key.vkey, key.role) == (vkey, "cosigner")
+    signed = SignedCheckpoint.from_bytes(note.encode())
+    assert signed.verify_log([LOG_KEY]) == LOG_KEY
+    [one] = signed.verify_cosigners([key], at_least=1)
+    assert one.timestamp == NOW
 
 
 def test_a_note_that_sumdb_signs_is_verified(program: Path) -> None:

@@ -3,10 +3,15 @@
 //
 //	interop check FOLDER LOG-VKEY [OLD-CHECKPOINT]
 //	interop sign NAME < TEXT
+//	interop proof LOG-VKEY [COSIGNER-VKEY ...] < TLOG-PROOF
+//	interop cosign NAME SECONDS < CHECKPOINT
 //
 // The first verifies the checkpoint, the inclusion of every entry, the consistency of every size up
 // to the present one, and the entries against the tiles. On stdout: origin, size, root, and a hash
 // over all those proofs. The second signs a note with a new key. On stdout: the vkey, and the note.
+// The third verifies a log proof, and that every cosigner who is named signed its checkpoint. On
+// stdout: index and size, the entry, and the time of each cosigner. The fourth cosigns a checkpoint
+// with a new key. On stdout: the vkey, and the note with one line more.
 package main
 
 import (
@@ -192,8 +197,12 @@ func sign(name string) error {
 }
 
 func main() {
-	err := errors.New("usage: interop check FOLDER LOG-VKEY [OLD-CHECKPOINT] | interop sign NAME")
+	err := errors.New("usage: interop check|sign|proof|cosign ...")
 	switch args := os.Args[1:]; {
+	case len(args) >= 2 && args[0] == "proof":
+		err = proof(args[1], args[2:])
+	case len(args) == 3 && args[0] == "cosign":
+		err = cosignNote(args[1], args[2])
 	case len(args) == 2 && args[0] == "sign":
 		err = sign(args[1])
 	case len(args) == 3 && args[0] == "check":
