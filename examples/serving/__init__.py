@@ -1,0 +1,1 @@
+"""Clients of a gateway: this package's, and one that knows nothing of receipts."""
