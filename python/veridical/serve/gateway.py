@@ -6,6 +6,7 @@ Spec: spec/v1/serve.md.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import threading
 import time
@@ -29,7 +30,7 @@ from veridical.serve.metrics import Metrics
 from veridical.serve.models import Model, load_models
 from veridical.serve.proofs import Finisher
 from veridical.serve.state import StateFolder, database_url
-from veridical.serve.storage import ApiKey, Job, Queue, Store
+from veridical.serve.storage import ApiKey, FencedError, Job, Queue, Store
 from veridical.serve.storage.queue import TooManyJobsError
 from veridical.serve.supervisor import Supervisor
 from veridical.serve.tariff import Tariff
@@ -47,6 +48,8 @@ __all__ = ["Gateway", "Settings"]
 
 _RECEIPT_ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
+_TIDY_SECONDS: Final = 1.0
+_LOGGER: Final = logging.getLogger("veridical.serve")
 #: What one caller may take of what there is for all, where callers have keys.
 _SHARE: Final = 4
 
@@ -165,11 +168,13 @@ class Gateway:
             on_signed=self._on_signed,
         )
         self._is_closed = threading.Event()
+        self._upkeep = threading.Thread(target=self._tidy, name="upkeep", daemon=True)
 
     def start(self) -> None:
         """Start the workers."""
         self._workers.start()
         self._finisher.start()
+        self._upkeep.start()
 
     def close(self) -> None:
         """Answer what was accepted, then give everything up."""
@@ -180,6 +185,8 @@ class Gateway:
             lane.close()
         self._workers.close()
         self._finisher.close()
+        if self._upkeep.is_alive():
+            self._upkeep.join()
         self.log.close()
         self.store.close()
         self._state.close()
@@ -197,7 +204,16 @@ class Gateway:
             self.store.require_reachable()
         except SQLAlchemyError as error:
             return f"the database does not answer: {type(error).__name__}"
+        except FencedError as error:
+            return str(error)
         return self.log.problem()
+
+    def _tidy(self) -> None:
+        while not self._is_closed.wait(_TIDY_SECONDS):
+            try:
+                self.store.tidy()
+            except SQLAlchemyError as error:
+                _LOGGER.warning("the database was not tidied: %s", error)
 
     def model(self, name: str, version: str | None = None) -> Model:
         """Return a model.

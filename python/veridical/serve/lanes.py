@@ -325,7 +325,8 @@ class Lane:
             return True
         try:
             results, voids = self._log.settle(self._unsettled, self._store.settle, void="failed")
-        except (SQLAlchemyError, FencedError):
+        except (SQLAlchemyError, FencedError) as error:
+            _LOGGER.warning("intents of model %s stay open: %s", self._model.name, error)
             return False
         _LOGGER.warning("the database is back: %d results, %d voids logged", results, voids)
         self._unsettled.clear()

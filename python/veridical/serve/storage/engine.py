@@ -18,12 +18,30 @@ from veridical.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import URL, Connection, Engine, Table
+    from sqlalchemy import URL, Connection, Engine, Insert, Table
 
-__all__ = ["downgrade", "insert_new", "migrate", "open_engines", "reading", "writing"]
+__all__ = [
+    "DIALECTS",
+    "checkpoint",
+    "downgrade",
+    "insert_new",
+    "insert_unless",
+    "migrate",
+    "open_engines",
+    "reading",
+    "writing",
+]
 
+#: The inserts of each database that may leave rows out.
+DIALECTS: Final[Mapping[str, Any]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
 _READS: Final = "veridical_reads"
 _BUSY_MILLISECONDS: Final = 30_000
+#: Pages in SQLite's own journal before a commit has to bring them into the database, which takes
+#: two waits for the disk. `checkpoint`, called each second beside commits, is there long before.
+_MOST_PAGES: Final = 16_384
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 #: Routes run in at most 40 threads (Starlette); who gets no connection in time is told so.
@@ -92,6 +110,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def checkpoint(engine: Engine) -> None:
+    """Bring what was committed into SQLite's main file, without holding up a commit."""
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        cursor.close()
+    finally:
+        connection.close()
+
+
+def insert_unless(table: Table, dialect: str, columns: Sequence[str]) -> Insert:
+    """Return an insert that leaves a row out whose columns equal those of one that is there."""
+    new: Insert = DIALECTS[dialect](table).on_conflict_do_nothing(index_elements=columns)
+    return new
+
+
 def insert_new(
     connection: Connection,
     table: Table,
@@ -100,9 +137,7 @@ def insert_new(
     unless: Sequence[str],
 ) -> None:
     """Insert rows, but for those whose columns `unless` equal those of one that is there."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    query = dialect.insert(table).on_conflict_do_nothing(index_elements=unless)
-    connection.execute(query, rows)
+    connection.execute(insert_unless(table, connection.dialect.name, unless), rows)
 
 
 def _engine(url: URL, pool: Mapping[str, Any]) -> Engine:
@@ -134,6 +169,7 @@ def _configure_sqlite(engine: Engine) -> None:
             "synchronous = FULL",
             "foreign_keys = ON",
             f"busy_timeout = {_BUSY_MILLISECONDS}",
+            f"wal_autocheckpoint = {_MOST_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

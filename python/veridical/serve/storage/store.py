@@ -9,16 +9,24 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from veridical.errors import InputError
 from veridical.receipt import Receipt, canonical
 from veridical.receipt.envelope import Envelope
 from veridical.receipt.evidence import blob_digest
-from veridical.serve.storage.engine import insert_new, open_engines, reading, writing
+from veridical.serve.storage.engine import (
+    DIALECTS,
+    checkpoint,
+    insert_new,
+    insert_unless,
+    open_engines,
+    reading,
+    writing,
+)
 from veridical.serve.storage.schema import (
     API_KEYS,
     ENVELOPES,
@@ -138,14 +146,27 @@ class Store:
         self.engine.dispose()
         self._answers.dispose()
 
+    def tidy(self) -> None:
+        """Do what would hold up commits if they had to; called each second."""
+        checkpoint(self.engine)
+
     def now(self) -> int:
         """Return the present second."""
         return int(self.clock())
 
     def require_reachable(self) -> None:
-        """Ask the database for anything."""
+        """Ask the database whether answers can be kept.
+
+        Raises:
+            FencedError: another process took over the log.
+            SQLAlchemyError: it does not answer.
+        """
+        held = self._log
+        query = select(LOGS.c.holder).where(LOGS.c.log == (0 if held is None else held.number))
         with reading(self.engine) as connection:
-            connection.execute(select(1))
+            holder = connection.execute(query).scalar()
+        if held is not None and self._log is held and holder not in held.tokens:
+            raise _fenced()
 
     # --- the log under which answers are kept
 
@@ -236,9 +257,9 @@ class Store:
         with writing(self._answers) as connection:
             if held is not None and any(one.leaf is not None for one in answers):
                 self._require_held(connection, held.number)
-            insert_new(
-                connection,
-                RECEIPTS,
+            new = _NEW_RECEIPTS[connection.dialect.name]
+            connection.execute(
+                new,
                 [
                     {
                         "receipt_id": one.receipt_id,
@@ -254,11 +275,9 @@ class Store:
                     }
                     for one in answers
                 ],
-                # One statement made twice for one caller is one receipt.
-                unless=("receipt_id", "key_id"),
             )
             connection.execute(
-                insert(USAGE),
+                _NEW_USAGE,
                 [
                     {
                         "receipt_id": one.receipt_id,
@@ -276,8 +295,7 @@ class Store:
 
     def _require_held(self, connection: Connection, number: int) -> None:
         """Keep the holder of the log from changing until this transaction ends."""
-        query = select(LOGS.c.holder).where(LOGS.c.log == number).with_for_update(read=True)
-        holder = connection.execute(query).scalar_one()
+        holder = connection.execute(_HOLDER, {"number": number}).scalar_one()
         if self._log is None or holder not in self._log.tokens:
             raise _fenced()
 
@@ -396,15 +414,25 @@ class Store:
             USAGE.c.model, USAGE.c.tier
         )
         with reading(self.engine) as connection:
-            return {
-                (model, tier): int(count) for model, tier, count in connection.execute(query)
-            }
+            return {(model, tier): int(count) for model, tier, count in connection.execute(query)}
 
     def jobs_by_state(self) -> dict[str, int]:
         """Return how many proofs are in each state."""
         query = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
         with reading(self.engine) as connection:
             return {state: int(count) for state, count in connection.execute(query)}
+
+
+# Statements of the path of every answer, made once.
+
+#: One statement made twice for one caller is one receipt.
+_NEW_RECEIPTS: Final = {
+    name: insert_unless(RECEIPTS, name, ("receipt_id", "key_id")) for name in DIALECTS
+}
+_NEW_USAGE: Final = insert(USAGE)
+_HOLDER: Final = (
+    select(LOGS.c.holder).where(LOGS.c.log == bindparam("number")).with_for_update(read=True)
+)
 
 
 def _fenced() -> FencedError:
