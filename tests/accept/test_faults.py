@@ -45,11 +45,11 @@ def test_kills_of_a_gateway(
         is_proving = number % 2 == 1
         process = site.start(port, workers=1)
         with site.load(port, upgrades=is_proving):
-            time.sleep(moments.uniform(0.02, 0.6))
+            time.sleep(moments.uniform(0.02, 1.0))
             site.note_checkpoint()
             if number % 7 == 0 and is_proving:
                 killed["worker"] += kill_children(process, "serve.worker")
-            if number % 11 == 0 and is_proving:
+            if number % 3 == 0 and is_proving:
                 killed["checker"] += kill_children(process, "serve.checker")
             time.sleep(moments.uniform(0.0, 0.2))
             kill(process)

@@ -50,7 +50,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """A proof as it stands in receipts, and the time that it took."""
+    """A proof as it stands in receipts, and the processor time that it took.
+
+    What a proof costs its caller does not depend on who else uses the machine.
+    """
 
     evidence: bytes = field(repr=False)
     microseconds: int
@@ -75,7 +78,7 @@ def prove(program: Program, task: Task, *, threads: int, progress: Callable[[str
         raise InputError("the model was replaced since", where=task.model)
     progress(zk.STAGES[0])
     commitment = zk.commit(program, profile=task.profile, threads=threads)
-    start = time.perf_counter()
+    start = time.process_time()
     runs = []
     for member in task.members:
         question = tensors_from_bytes(member.question)
@@ -90,7 +93,7 @@ def prove(program: Program, task: Task, *, threads: int, progress: Callable[[str
         )
     proof = zk.prove(runs, commitment=commitment, threads=threads, progress=progress)
     content = proof.to_bytes()
-    return Proven(evidence=content, microseconds=int((time.perf_counter() - start) * 1e6) + 1)
+    return Proven(evidence=content, microseconds=int((time.process_time() - start) * 1e6) + 1)
 
 
 def most_items(program: Program, *, profile: str, memory: int) -> int:
