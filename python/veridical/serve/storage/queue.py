@@ -72,7 +72,7 @@ class Job:
     evidence: str | None
     batch_size: int
     quoted: int
-    #: What the proof took, in microseconds of a processor, shared evenly by the receipts that it covers.
+    #: What the proof took, in microseconds of a processor, shared evenly by its receipts.
     cost: int
     error: str
     created_at: int
