@@ -49,6 +49,10 @@ MAX_JSON_BYTES: Final = 4 * 1024 * 1024
 _MAX_DIMENSIONS: Final = 9
 _MAX_TENSORS: Final = 256
 _MAX_ID: Final = 1024
+#: A number beyond it becomes infinite. For few numbers looking is faster than muting numpy.
+_FLOAT32: Final = DATATYPES["FP32"]
+_MAX_FLOAT32: Final = float(np.finfo(np.float32).max)
+_FEW: Final = 64
 #: Kinds of arrays that JSON numbers make, by the kind of tensor that they may fill.
 _TAKES: Final = {"b": "b", "u": "ui", "i": "ui", "f": "fui"}
 
@@ -364,5 +368,14 @@ def _from_json(
         limits = np.iinfo(dtype)
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
             raise bad(f"input {name!r}: an element is out of range")
-    with np.errstate(over="ignore"):  # infinity is refused where the program takes its input
-        return array.astype(dtype).reshape(-1)
+    return _cast(array, flat, dtype)
+
+
+def _cast(array: NDArray[Any], flat: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return numbers in a datatype; infinity is refused where the program takes its input."""
+    if dtype is _FLOAT32:
+        is_finite = len(flat) <= _FEW and -_MAX_FLOAT32 <= min(flat) <= max(flat) <= _MAX_FLOAT32
+        if not is_finite:
+            with np.errstate(over="ignore"):
+                return array.astype(dtype)
+    return array.astype(dtype, copy=False)

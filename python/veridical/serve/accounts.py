@@ -206,10 +206,14 @@ class Accounts:
         return allowance
 
     async def _refresh(self) -> None:
-        """Read the keys beside the event loop; whoever comes meanwhile waits for the same."""
-        if self._reading is None or self._reading.done():
+        """Read the keys beside the event loop, from now on; whoever comes meanwhile waits too."""
+        before = self._reading
+        if before is not None and not before.done():
+            await asyncio.shield(before)  # it may have begun before the key was made
+        if self._reading is before:
             self._reading = asyncio.create_task(self._read_once())
-        await asyncio.shield(self._reading)
+        if self._reading is not None:
+            await asyncio.shield(self._reading)
 
     async def _read_once(self) -> None:
         try:

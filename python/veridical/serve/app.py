@@ -19,13 +19,12 @@ from starlette.routing import Router
 
 from veridical.errors import InputError, LogError
 from veridical.inference_protocol import ProtocolError
-from veridical.serve.connections import CONNECTION
-from veridical.serve.exchange import ClientGoneError, Exchange, Limits
+from veridical.serve.exchange import CONNECTION, ClientGoneError, Exchange, Limits
 from veridical.serve.infer import Inference
 from veridical.serve.routes import EXCHANGE, Routes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Sequence
 
     from starlette.routing import Route
     from starlette.types import Receive, Scope, Send
@@ -170,7 +169,7 @@ class GatewayApp:
             await run_in_threadpool(self._gateway.close)
 
 
-def _problem(error: Exception, allow: bytes) -> tuple[ProtocolError, Iterable[tuple[bytes, bytes]]]:
+def _problem(error: Exception, allow: bytes) -> tuple[ProtocolError, Sequence[tuple[bytes, bytes]]]:
     """Return what a caller is told of an error; nothing of the inside is in it."""
     headers: list[tuple[bytes, bytes]] = []
     if isinstance(error, ProtocolError):

@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from veridical.serve.exchange import error_body
+from veridical.serve.exchange import CONNECTION, error_body
 
 if TYPE_CHECKING:
     import asyncio
 
+    from starlette.types import Scope
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-__all__ = ["CONNECTION", "ConnectionLimits", "GuardedProtocol", "guarded", "raise_open_files"]
+__all__ = ["ConnectionLimits", "GuardedProtocol", "guarded", "raise_open_files"]
 
-#: Where a request names the connection that it came by.
-CONNECTION: Final = "veridical.connection"
 #: Descriptors that are not connections: log, database, workers.
 _RESERVED_FILES: Final = 512
 _MAX_FILES: Final = 65_536
@@ -142,6 +141,41 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: that somebody asks for another protocol is no event."""
+
+    # --- the application calls these
+
+    @property
+    def has_whole_body(self) -> bool:
+        """Whether nothing of the present request is still to come: it can be read at once."""
+        return self._cycle is not None and not self._cycle.more_body and not self.pipeline
+
+    def send_whole(self, scope: Scope, head: bytes, content: bytes) -> bool:
+        """Send a response of a known length in one write, without looking at each header again.
+
+        uvicorn writes head and body one after the other, which is two system calls and two packets.
+        Say whether it was sent: not if the peer does not read, or waits for another answer first.
+        """
+        cycle = self._cycle
+        if (
+            cycle is None
+            or cycle.scope is not scope
+            or cycle.response_started
+            or cycle.disconnected
+            or cycle.flow.write_paused
+            or scope["method"] == "HEAD"
+        ):
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        lines = [b"%s: %s\r\n" % line for line in cycle.default_headers]
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+        self.transport.write(b"".join((head, *lines, b"\r\n", content)))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     # ---
 

@@ -23,7 +23,7 @@ from veridical.inference_protocol import (
     json_bytes,
     parse_request,
 )
-from veridical.serve.connections import CONNECTION
+from veridical.serve.exchange import CONNECTION
 from veridical.serve.options import read_options
 from veridical.serve.tariff import TIERS
 
@@ -120,7 +120,8 @@ class Inference:
         """Run a model within what its caller has left; whoever hangs up is not run for."""
         gateway, accounts = self._gateway, self._gateway.accounts
         expected = gateway.tariff.quote(model, TIERS[0], request.items)
-        accounts.spend(caller, expected)
+        if not accounts.is_open:
+            accounts.spend(caller, expected)
         connection = exchange.scope.get(CONNECTION)
         if connection is not None:
             connection.waiting = asyncio.current_task()
@@ -137,7 +138,8 @@ class Inference:
         finally:
             if connection is not None:
                 connection.waiting = None
-            accounts.settle(caller, quoted=expected, cost=cost)
+            if not accounts.is_open:
+                accounts.settle(caller, quoted=expected, cost=cost)
         return answer, quoted
 
     async def _send(
