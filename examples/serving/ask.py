@@ -2,8 +2,8 @@
 
 Run: python -m examples.serving.ask GATEWAY SIGNER.pub MODEL.vprog QUESTION.npz [--proof]
 
-The answer is printed only if its receipt verifies: it is signed by that key, about that program, and
-about the very question that is in the file; the program is run again here, or a proof is asked for.
+The answer is printed only if its receipt verifies: it is signed by that key, about that program and
+the very question that is in the file; the program is run again here, or a proof is asked for.
 """
 
 from __future__ import annotations
