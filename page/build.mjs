@@ -1,4 +1,5 @@
-// Builds python/veridical/page/*.html from src/. Usage: node build.mjs [FOLDER]. Needs Node 20 and nothing else.
+// Builds python/veridical/page/*.html from src/. Usage: node build.mjs [FOLDER [VERIFIER]]. Needs Node 20
+// and nothing else.
 //
 // Each page is one file: style, script and verifier are inside, so that it opens from disk, can be saved and passed on,
 // and is bound by the hashes of its own Content-Security-Policy. Modules are joined into one classic script: imports and
@@ -73,8 +74,8 @@ export function page(template, entry, parts) {
 }
 
 /** Every file of the output by its name. */
-export function outputs() {
-  const verifier = readFileSync(join(packaged, "veridical.wasm"));
+export function outputs(path = join(packaged, "veridical.wasm")) {
+  const verifier = readFileSync(path);
   const example = Object.fromEntries(
     Object.entries(EXAMPLE).map(([name, path]) => [name, readFileSync(join(root, path)).toString("base64")]),
   );
@@ -92,7 +93,7 @@ export function outputs() {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = process.argv[2] ?? packaged;
   mkdirSync(folder, { recursive: true });
-  for (const [name, text] of Object.entries(outputs())) {
+  for (const [name, text] of Object.entries(outputs(process.argv[3]))) {
     writeFileSync(join(folder, name), text);
     console.log(`${basename(folder)}/${name}  ${text.length} bytes`);
   }

@@ -131,9 +131,9 @@ export async function readExtract(bytes, asked) {
   }
   const signed = await signedBy(checkpoint, log);
   if (signed === "unknown") {
-    return { state: "unsigned", message: "This browser cannot check the log's signature.", record };
+    return { state: "unsigned", message: "This browser cannot check the log’s signature.", record };
   }
-  if (signed !== "good") return { state: "false", message: "The checkpoint is not signed by the log's key." };
+  if (signed !== "good") return { state: "false", message: "The checkpoint is not signed by the log’s key." };
   for (const key of keys.filter((one) => one.type === 4)) {
     if ((await signedBy(checkpoint, key)) === "good") record.cosigners.push(key.name);
   }

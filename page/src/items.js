@@ -50,8 +50,8 @@ function ofText(text, made) {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) {
     return made("refused", "This is a private key. It is not needed here, and was not kept. Never hand it to anyone.");
   }
-  if (text.includes("-----BEGIN PUBLIC KEY-----")) return made("key", "", text.trim());
   if (/^version\s*=\s*["']veridical-policy\/v1["']/m.test(text)) return made("policy", "", text);
+  if (text.includes("-----BEGIN PUBLIC KEY-----")) return made("key", "", text.trim());
   if (text.startsWith("veridical-template/v1\n")) return made("template", "", text);
   if (noteKey(text) !== null) return made("vkey", text.trim().split("+")[0], text.trim());
   // A receipt that is damaged is one still: the verifier says what is wrong with it.

@@ -181,7 +181,7 @@ async function readAddress() {
 async function askGateway(id) {
   try {
     const response = await fetch(`/v1/receipts/${id}`, { headers: { Accept: "application/json" } });
-    if (!response.ok) throw new Error(response.status === 401 || response.status === 404 ? "it is another caller's, or unknown" : `status ${response.status}`);
+    if (!response.ok) throw new Error(response.status === 401 || response.status === 404 ? "it is another caller’s, or unknown" : `status ${response.status}`);
     add({ kind: "receipt", name: "from this gateway", bytes: new Uint8Array(await response.arrayBuffer()), text: "", note: "" });
     const server = await (await fetch("/v2")).json();
     const pem = server?.parameters?.signer_pem;

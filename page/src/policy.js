@@ -12,7 +12,7 @@
  */
 export function policyOf(wishes) {
   if (wishes.policy === "" && wishes.keys.length === 0) {
-    return { message: "Say whose signature you accept: add the signer's public key, or a policy." };
+    return { message: "Say whose signature you accept: add the signer’s public key, or a policy." };
   }
   const rules = [];
   if (wishes.keys.length > 0) rules.push(`type = "trusted_signers"\nkeys = [${wishes.keys.map(quoted).join(", ")}]`);

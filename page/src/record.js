@@ -20,7 +20,7 @@ const FINDINGS = /** @type {Record<string, string>} */ ({
  */
 export function showRecord(place, answer, receiptId) {
   const { record } = answer;
-  const title = h("h2", { id: "record-title" }, "The model's record");
+  const title = h("h2", { id: "record-title" }, "The model’s record");
   if (record === undefined) {
     fill(place, title, h("p", { class: "verdict-line is-rejected" }, /** @type {{message: string}} */ (answer).message));
     return;
@@ -36,7 +36,7 @@ export function showRecord(place, answer, receiptId) {
     h("p", {}, asked === 0 ? "The log has no question to this model." : `Asked ${times(asked)}, answered ${times(answered)}.`),
     asked === 0 ? null : table([
       ["Closed", [voids === 0 ? "No question was closed without an answer." : `${voids} closed without an answer: ${reasons(record.streams)}.`]],
-      ["Open", [open === 0 ? "No question is open." : `${open} are neither answered nor closed.`]],
+      ["Open", [open === 0 ? "No question is open." : `${open} ${open === 1 ? "is" : "are"} neither answered nor closed.`]],
       ["From, to", [timeText(record.first), " to ", timeText(record.last)]],
     ]),
     h("p", {}, findingText(record.findings)),
@@ -112,9 +112,9 @@ export function showPost(place, answer, excerpt, acceptTemplate) {
     isEdited ? differenceView(fromUtf8(filled.subarray(excerpt.start, excerpt.end)) ?? "", published) : null,
     isEdited && answer.hint ? h("p", {}, HINTS[String(answer.hint)] ?? "") : null,
     filled === null ? h("blockquote", {}, published) : null,
-    filled === null ? null : h("h3", {}, isEdited ? "What the model's output gives" : "The text, and where it comes from"),
+    filled === null ? null : h("h3", {}, isEdited ? "What the model’s output gives" : "The text, and where it comes from"),
     filled === null ? null : h("blockquote", {}, marked(filled, values, excerpt)),
-    filled === null ? null : h("p", { class: "legend" }, h("mark", {}, "Marked"), " is the model's output; the rest are words of the template",
+    filled === null ? null : h("p", { class: "legend" }, h("mark", {}, "Marked"), " is the model’s output; the rest are words of the template",
       excerpt.start > 0 || excerpt.end < filled.length ? [", and what is ", h("span", { class: "left-out" }, "pale"), " was left out"] : null, "."),
     acceptTemplate === null ? null : h("p", {}, h("button", { type: "button", click: acceptTemplate }, "I accept the words of this template")),
     answer.template_digest ? table([["Template", [digest(String(answer.template_digest))]]]) : null,
@@ -128,7 +128,7 @@ export function showPost(place, answer, excerpt, acceptTemplate) {
 function verdictText(answer) {
   const check = answer.error?.check ?? "";
   if (check === "post.template" && answer.verdict === "undecided") {
-    return "Not decided: the words around the output are the template's. Read them, and say whether you accept them.";
+    return "Not decided: the words around the output are the template’s. Read them, and say whether you accept them.";
   }
   return `${headline(answer.verdict)}: ${answer.error?.message ?? "no reason was given"}.`;
 }

@@ -29,7 +29,7 @@ const REJECTED = /** @type {Record<string, string>} */ ({
   tier: "The evidence does not support what the receipt says.",
   policy: "The receipt is sound, but it is not what you asked for.",
   log: "The log proofs do not show this receipt in a log that you named.",
-  seed: "The draw is not the one that follows from the question and the provider's key.",
+  seed: "The draw is not the one that follows from the question and the provider’s key.",
   post: "The text is not what the receipt says.",
   receipt: "The receipt behind the text is not accepted.",
 });
@@ -50,7 +50,7 @@ const BY_RULE = /** @type {Record<string, string>} */ ({
   trusted_models: "Another model answered than the one that you trust.",
   require_tier: "The evidence is of another kind than you ask for.",
   min_soundness_bits: "The evidence is weaker than you ask for.",
-  max_saturation: "More of the question lay outside the model's range than you allow.",
+  max_saturation: "More of the question lay outside the model’s range than you allow.",
   require_logged: "The receipt is not shown to be in a log that you named.",
   require_seed: "The draw was not made the way that you ask for.",
   expect_decode: "The answer was drawn with other settings than you ask for.",
@@ -104,8 +104,8 @@ const MODEL = /** @type {Record<string, [Mark, string]>} */ ({
   "matched and re-executed": ["shown", RAN],
   proven: ["shown", PROVEN],
   "matched and proven": ["shown", PROVEN],
-  matched: ["partly", "A proof shows that committed weights computed the output. That they are the weights of this model is the signer's word; the program file would show it."],
-  "committed only": ["partly", "A proof shows that committed weights computed the output. That they are the weights of this model is the signer's word; the program file would show it."],
+  matched: ["partly", "A proof shows that committed weights computed the output. That they are the weights of this model is the signer’s word; the program file would show it."],
+  "committed only": ["partly", "A proof shows that committed weights computed the output. That they are the weights of this model is the signer’s word; the program file would show it."],
 });
 
 const ANSWER = /** @type {Record<string, [Mark, string]>} */ ({
@@ -150,10 +150,11 @@ function property(title, table, standing = "") {
  * @returns {Property[]}
  */
 function unshown(report) {
-  const { name = "", check = "" } = report.error ?? {};
+  const { name = "", check = "", where = "" } = report.error ?? {};
   const isRejected = report.verdict === "rejected";
-  const asWell = check === "tier" && isRejected;
-  const falseAt = { input: check === "input", model: check === "model" || asWell, output: check === "output" || asWell };
+  // Evidence that fails shows what is not so; which model ran instead it does not show.
+  const isInput = check === "input" || (check === "tier" && (where ?? "").startsWith("input"));
+  const falseAt = { input: isInput, model: check === "model", output: check === "output" || (check === "tier" && !isInput) };
   return /** @type {("input" | "model" | "output")[]} */ (["input", "model", "output"]).map((key) => {
     const title = TITLES[key];
     const sentence = failureSentence(report.error, report.verdict);
@@ -200,7 +201,7 @@ export function notShown(verified) {
   } else {
     lines.push("How often the question was asked before, and which answers were thrown away: no log was checked.");
   }
-  lines.push("When it was answered: the time is the signer's word.");
+  lines.push("When it was answered: the time is the signer’s word.");
   if (verified?.tier === "zk") lines.push("Anything hidden: a proof may reveal parts of the weights and of intermediate values.");
   lines.push("Who wrote or published a text, and why.");
   return lines;

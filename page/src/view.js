@@ -93,7 +93,7 @@ function facts(verified) {
       ["Request", [statement.request_id || "no id was sent"]],
       ["Log", [logged ? loggedText(logged) : "Not checked: your rules name no log."]],
       ["Seed", [seedText(statement)]],
-      ["Clamped", [saturated === 0 ? "No element of the question was outside the model's range." : `${saturated} elements of the question lay outside the model's range and were clamped.`]],
+      ["Clamped", [saturated === 0 ? "No element of the question was outside the model’s range." : `${saturated} elements of the question lay outside the model’s range and were clamped.`]],
       ["Receipt", [digest(verified.receipt_id)]],
     ]),
   );
@@ -125,7 +125,7 @@ function seedText(statement) {
   const mode = statement.seed?.mode ?? "none";
   const sampler = statement.parameters?.decode?.sampler;
   if (mode === "none") return "Nothing was left to chance.";
-  const from = mode === "vrf" ? "the question and the provider's key" : "the question, the provider's key and a public beacon";
+  const from = mode === "vrf" ? "the question and the provider’s key" : "the question, the provider’s key and a public beacon";
   return `${sampler ? "The answer was drawn" : "A seed was drawn"} from ${from}; the draw was checked.`;
 }
 
@@ -166,7 +166,8 @@ function rests(verified) {
  * @returns {string}
  */
 function sentenceCase(line) {
-  return `${line.slice(0, 1).toUpperCase()}${line.slice(1)}${/[.!?]$/.test(line) ? "" : "."}`;
+  const text = line.replaceAll("'", "’");
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }
 
 /**
