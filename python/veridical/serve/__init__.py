@@ -11,8 +11,12 @@ Spec: spec/v1/serve.md. Needs the extra `serve`.
 | `intents`  | what the gateway needs of a log                                  |
 | `lanes`    | from requests to receipts, many at a time                        |
 | `storage`  | the database                                                     |
-| `proofs`   | worker processes, and signing for what they made                 |
-| `worker`   | one worker                                                       |
+| `proving`  | what a worker proves, wherever it runs                           |
+| `worker`   | one worker: from the queue to a proof                            |
+| `cluster`  | the same with provers on a Ray cluster                           |
+| `supervisor` | keeps worker processes running                                 |
+| `checker`  | checks proofs in a process of its own                            |
+| `proofs`   | signing for those that hold                                      |
 | `gateway`  | all of these together                                            |
 | `app`      | the HTTP surface: who may ask, and what becomes of every error   |
 | `exchange` | one request and its response, within limits                      |

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,7 +14,7 @@ import veridical
 from tests.toy import SIGNER
 from tests.unit.serve.conftest import EXAMPLE
 from veridical.commitment import tensors_to_bytes
-from veridical.serve.storage import Answered, Queue, Store
+from veridical.serve.storage import Answered, ApiKey, Queue, Store
 from veridical.serve.storage.engine import downgrade, migrate, reading, writing
 from veridical.serve.storage.queue import MAX_ATTEMPTS, TooManyJobsError
 from veridical.serve.storage.schema import JOBS, METADATA
@@ -43,6 +45,53 @@ def test_migrations_make_the_schema_and_take_it_back(store: Store) -> None:
     assert set(inspect(store.engine).get_table_names()) == {"alembic_version"}
     migrate(store.engine)
     assert "receipts" in inspect(store.engine).get_table_names()
+
+
+def test_data_survives_migrations_down_and_up(store: Store) -> None:
+    receipt_id = answered(store)
+    job = Queue(store).add(receipt_id, key_id="k", tier="zk", quoted=7, limit=9)
+    store.add_key(
+        ApiKey(
+            key_id="k",
+            secret_hash="0" * 64,
+            name="first",
+            requests_per_second=1,
+            max_queued_proofs=1,
+            created_at=1,
+            may_share=True,
+        )
+    )
+    downgrade(store.engine, "0001")
+    assert "turns" not in inspect(store.engine).get_table_names()
+    assert {one["name"] for one in inspect(store.engine).get_columns("jobs")}.isdisjoint(
+        {"share", "num_items"}
+    )
+    migrate(store.engine)
+    with reading(store.engine) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    assert Queue(store).get(job.job_id) == job
+    assert store.receipt(receipt_id, key_id="k") is not None
+    (key,) = store.callers()
+    assert (key.name, key.may_share) == ("first", False), "what the old tables do not know is gone"
+    claim = Queue(store).claim(models={"example": 9}, limit=9, lease_seconds=60)
+    assert claim is not None, "whose turn it is was made anew"
+
+
+def test_processes_that_start_together_migrate_once(database: str) -> None:
+    failed: list[Exception] = []
+
+    def start() -> None:
+        try:
+            Store(database).close()
+        except Exception as error:  # noqa: BLE001 - of a thread
+            failed.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
 
 
 def test_a_receipt_comes_back_as_it_was(store: Store) -> None:
@@ -94,8 +143,9 @@ def test_a_job_that_kills_its_workers_fails(store: Store) -> None:
         assert queue.claim(models={"example": 9}, limit=1, lease_seconds=60) is not None
         with writing(store.engine) as connection:
             connection.execute(update(JOBS).values(lease_until=0))
-    assert queue.claim(models={"example": 9}, limit=1, lease_seconds=60) is None
+    assert queue.waiting(["example"]) == 0
     assert queue.end_late() == 1
+    assert queue.claim(models={"example": 9}, limit=1, lease_seconds=60) is None
     ended = queue.get(job.job_id)
     assert ended is not None
     assert ended.state == "failed"

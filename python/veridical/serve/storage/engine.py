@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
@@ -42,6 +42,8 @@ _BUSY_MILLISECONDS: Final = 30_000
 #: Pages in SQLite's own journal before a commit has to bring them into the database, which takes
 #: two waits for the disk. `checkpoint`, called each second beside commits, is there long before.
 _MOST_PAGES: Final = 16_384
+#: A number of our own among those that sessions of one database may lock.
+_MIGRATION_LOCK: Final = 0x76657269
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 #: Routes run in at most 40 threads (Starlette); who gets no connection in time is told so.
@@ -87,13 +89,21 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Apply the migrations up to a revision."""
     with writing(engine) as connection:
+        _lock_migrations(connection)
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
     """Take migrations back, down to a revision."""
     with writing(engine) as connection:
+        _lock_migrations(connection)
         command.downgrade(_config(connection), revision)
+
+
+def _lock_migrations(connection: Connection) -> None:
+    """Let processes that start together migrate in turn; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
 
 
 @contextmanager
