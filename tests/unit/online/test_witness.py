@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+HOSTS = ("w0.example", "w1.example", "w2.example")
 KEY = NoteKey.of("witness.example/w0", private_key(10).public_key, role="cosigner")
 
 
@@ -60,8 +61,7 @@ class Net:
 
     def __init__(self, cosigners: list[Cosigner]) -> None:
         self.services: dict[str, Any] = {
-            f"w{number}.example": TestClient(make_service(one))
-            for number, one in enumerate(cosigners)
+            host: TestClient(make_service(one)) for host, one in zip(HOSTS, cosigners, strict=True)
         }
         self.requests: list[str] = []
 
@@ -85,7 +85,7 @@ def net(cosigners: list[Cosigner]) -> Net:
 
 def witnesses(cosigners: list[Cosigner]) -> tuple[list[Witness], list[NoteKey]]:
     keys = [one.key for one in cosigners]
-    return [Witness(f"http://w{number}.example", keys) for number in range(len(keys))], keys
+    return [Witness(f"http://{HOSTS[number]}", keys) for number in range(len(keys))], keys
 
 
 def test_k_of_n_sign_one_head(log: Log, cosigners: list[Cosigner], net: Net) -> None:
