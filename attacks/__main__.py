@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attacks.scene import Scene
 
 #: Scenes, and the simulation, which forges nothing.
-NOT_ATTACKS = {"__init__", "__main__", "logged", "rerolls", "scene", "seeded"}
+NOT_ATTACKS = {"attested", "__init__", "__main__", "logged", "rerolls", "scene", "seeded"}
 
 
 def names() -> list[str]:

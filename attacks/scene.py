@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from veridical.keys import Algorithm, PrivateKey
     from veridical.policy import Policy
     from veridical.receipt import Evidence, OutputCommitments
+    from veridical.tee.context import TeeContext
 
 PROGRAM = Path(__file__).resolve().parent.parent / "vectors" / "program" / "example.vprog"
 NOW = 1_796_000_000
@@ -55,6 +56,7 @@ class Scene:
     run: veridical.Run
     receipt: Receipt
     policy: Policy
+    tee: TeeContext | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,7 @@ def judge(handed: Handed, scene: Scene) -> None:
         input=handed.question,
         output=handed.answer,
         program=scene.program,
+        tee=scene.tee,
     )
 
 

@@ -29,11 +29,12 @@ def test_an_attack_that_would_succeed_is_noticed() -> None:
 
 
 def test_the_table_lists_every_attack_and_its_check() -> None:
-    rows = re.findall(r"^\| `(\w+)\.py` \|.*\| ([\w.]+) \|$", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)\.py` \|.*\| ([\w.-]+) \|$", README, flags=re.MULTILINE)
     assert dict(rows) == {name: import_module(f"attacks.{name}").STOPPED_BY for name in names()}
 
 
 def test_attacks_cover_every_check_that_a_forgery_can_meet() -> None:
     stopping = {import_module(f"attacks.{name}").STOPPED_BY for name in names()}
     assert {"size", "encoding", "signer", "signature", "binding", "model", "input"} <= stopping
+    assert {"tee.binding", "tee.nonce", "tee.gpu-nonce", "tee.key", "tee.simulated"} <= stopping
     assert {"output", "tier", "policy", "key", "seed.key", "seed.vrf"} <= stopping

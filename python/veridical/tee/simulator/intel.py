@@ -52,7 +52,7 @@ class SimulatedIntel:
 
     def quote(self, value: bytes) -> tuple[QuoteBlob, tuple[CollateralItem, ...]]:
         """Make a quote that holds a value, and the collateral that it is judged by."""
-        platform = self.root.issue("simulator PCK Platform CA")
+        platform = self.root.below("simulator PCK Platform CA")
         pck = platform.issue(
             "simulator PCK Certificate", may_issue=False, extensions=[(_SGX, self._extension())]
         )

@@ -32,7 +32,7 @@ class SimulatedNitro:
 
     def quote(self, value: bytes) -> tuple[QuoteBlob, tuple[CollateralItem, ...]]:
         """Make a document that holds a value; it needs nothing beside it."""
-        zone = self.root.issue("simulator zone", curve=ec.SECP384R1())
+        zone = self.root.below("simulator zone", ec.SECP384R1())
         leaf = zone.issue("simulator enclave", curve=ec.SECP384R1(), may_issue=False)
         pcrs: dict[int | str, Item] = {i: bytes(48) for i in range(16)}
         if not self.debug:

@@ -45,8 +45,8 @@ class SimulatedGpu:
     def quote(self, nonce: bytes) -> tuple[QuoteBlob, tuple[CollateralItem, ...]]:
         """Make a report that answers a nonce, and its reference measurements."""
         chip = _CHIPS[self.generation]
-        identity = self.root.issue(f"NVIDIA {chip} Identity", curve=ec.SECP384R1())
-        provisioner = identity.issue(f"NVIDIA {chip} Provisioner ICA 1", curve=ec.SECP384R1())
+        identity = self.root.below(f"NVIDIA {chip} Identity", ec.SECP384R1())
+        provisioner = identity.below(f"NVIDIA {chip} Provisioner ICA 1", ec.SECP384R1())
         device = provisioner.issue(f"{chip} A01 GSP BROM", curve=ec.SECP384R1(), serial=self.serial)
         leaf = device.issue(f"{chip} A01 GSP FMC LF", curve=ec.SECP384R1(), may_issue=False)
         signed = self._signed(nonce)
@@ -81,7 +81,7 @@ class SimulatedGpu:
         )
 
     def _references(self, chip: str) -> tuple[CollateralItem, ...]:
-        signer = self.root.issue("simulator RIM", curve=ec.SECP384R1()).issue(
+        signer = self.root.below("simulator RIM", ec.SECP384R1()).issue(
             "simulator RIM signer", curve=ec.SECP384R1(), may_issue=False
         )
         driver = "NV_GPU_DRIVER_" if self.generation == "hopper" else "NV_GPU_CC_DRIVER_"

@@ -47,6 +47,7 @@ class Authority:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey = field(repr=False)
     issuer: Authority | None = None
+    _below: dict[str, Authority] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def root(cls, *, now: datetime | None = None) -> Authority:
@@ -73,6 +74,12 @@ class Authority:
     def ders(self) -> tuple[bytes, ...]:
         """The chain as DER."""
         return tuple(c.public_bytes(Encoding.DER) for c in self.chain)
+
+    def below(self, name: str, curve: ec.EllipticCurve | None = None) -> Authority:
+        """Return the issuer with this name, made when it is first asked for."""
+        if name not in self._below:
+            self._below[name] = self.issue(name, curve=curve)
+        return self._below[name]
 
     def issue(
         self,

@@ -51,7 +51,7 @@ class SimulatedSnp:
         turin = self.generation == "turin"
         chip = hashlib.sha512(self.root.fingerprint.encode()).digest()
         chip = chip[:8] + bytes(56) if turin else chip
-        ask = self.root.issue(f"SEV-{self.generation.title()}")
+        ask = self.root.below(f"SEV-{self.generation.title()}")
         leaf = ask.issue(
             "SEV-VCEK",
             curve=ec.SECP384R1(),
