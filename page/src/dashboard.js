@@ -108,7 +108,7 @@ function showQueue(jobs) {
   const waiting = Number(jobs.queued ?? 0) + Number(jobs.running ?? 0) + Number(jobs.proven ?? 0);
   fill(byId("queue"),
     h("p", {}, waiting === 0 ? "No proof is waiting." : `${counted(waiting)} ${waiting === 1 ? "proof is" : "proofs are"} on the way.`),
-    figures(["State", "Proofs"], Object.entries(jobs).map(([state, number]) => [state, counted(number)]), "Proofs by state"));
+    figures(["All proofs", ...Object.keys(jobs)], [["Number", ...Object.values(jobs).map(counted)]], "Proofs by state"));
 }
 
 /** @param {Record<string, any>} overview */
@@ -153,7 +153,7 @@ function showAudit(audit, log) {
   const isClean = total === 0 && findings.length === 0 && !audit.problem;
   fill(
     byId("audit"),
-    h("p", { class: isClean ? "is-accepted" : "is-rejected" }, audit.problem ? `${audit.problem}.` : isClean ? "Nothing found." : `${counted(total)} findings.`),
+    h("p", { class: isClean ? "is-accepted" : "is-rejected" }, audit.problem ? `${audit.problem}.` : isClean ? "Nothing found." : total === 1 ? "One finding." : `${counted(total)} findings.`),
     h("p", { class: "source" }, `Over ${counted(audit.size)} entries, at `, timeText(Number(audit.at ?? 0)), "."),
     streams.length === 0 ? null : figures(["Stream", "Asked", "Answered", "Void", "Open"],
       streams.map((one) => [String(one.stream), counted(one.intents), counted(one.results), `${counted(one.voids)} (${(100 * Number(one.void_rate ?? 0)).toFixed(1)} %)`, counted(one.open)]), "What became of every question, by stream"),

@@ -24,7 +24,8 @@ export function showVerdict(place, report, context) {
     h("p", { class: `verdict is-${verdict}` }, headline(report.verdict)),
     h("p", { class: "sentence" }, verified === null ? failureSentence(error, report.verdict) : acceptedSentence(verified)),
     error ? h("p", { class: "reason" }, reasonText(error)) : null,
-    error?.advice ? h("p", { class: "advice" }, error.advice) : null,
+    // What to do about an undecided check is in the sentence; the error's own advice speaks of the command line.
+    error?.advice && report.verdict !== "undecided" ? h("p", { class: "advice" }, error.advice) : null,
     h("ul", { class: "properties", "aria-label": "The three properties" }, properties(report).map(propertyLine)),
   );
   /** @type {HTMLElement} */ (place).dataset.receiptId = verified === null ? "" : String(verified.receipt_id);

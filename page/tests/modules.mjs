@@ -27,8 +27,8 @@ const section = (id, bytes) => [id, ...leb(bytes.length), ...bytes];
 const body = (...code) => [...leb(code.length + 2), 0, ...code, 0x0b];
 
 /**
- * A module with the exports of the verifier, whose every answer is `answer`, or which traps.
- * @param {string | null} answer
+ * A module with the exports of the verifier, whose every answer is `answer`; or which traps, or never ends.
+ * @param {string | null | undefined} answer null to trap, undefined to go on forever
  * @returns {Uint8Array}
  */
 export function moduleAnswering(answer) {
@@ -40,7 +40,8 @@ export function moduleAnswering(answer) {
     [0x60, ...vector([[I32], [I32]]), ...vector([])],
     [0x60, ...vector(Array(6).fill([I32])), ...vector([[I32]])],
   ];
-  const result = answer === null ? [0x00] : [0x41, ...signed(ANSWER_AT)];
+  const forever = [0x03, 0x40, 0x0c, 0x00, 0x0b, 0x00];
+  const result = answer === undefined ? forever : answer === null ? [0x00] : [0x41, ...signed(ANSWER_AT)];
   const codes = [body(0x41, ...signed(BUFFERS_AT)), body(), body(...result)];
   const names = ["veridical_verify_receipt", "veridical_check_post"].map((name) => [...vector(text(name)), 0, 2]);
   const exported = [[...vector(text("memory")), 2, 0], [...vector(text("veridical_alloc")), 0, 0], [...vector(text("veridical_free")), 0, 1], ...names];

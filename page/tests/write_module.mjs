@@ -1,7 +1,8 @@
-// Writes a module that gives one answer, or traps. Usage: node write_module.mjs OUTPUT [ANSWER].
+// Writes a module that gives one answer, traps, or never ends. Usage: node write_module.mjs OUTPUT (answer FILE | trap | loop).
 import { readFileSync, writeFileSync } from "node:fs";
 
 import { moduleAnswering } from "./modules.mjs";
 
-const [output, answer] = process.argv.slice(2);
-writeFileSync(output, moduleAnswering(answer === undefined ? null : readFileSync(answer, "utf8")));
+const [output, kind, file] = process.argv.slice(2);
+const answers = { answer: () => readFileSync(file, "utf8"), trap: () => null, loop: () => undefined };
+writeFileSync(output, moduleAnswering(answers[kind]()));
