@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +10,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from veridical import keys, tlog
-from veridical.cli.console import emit, emit_json
+from veridical.cli.console import emit, emit_json, print_error
 from veridical.cli.exit_codes import ExitCode
-from veridical.errors import InputError
+from veridical.errors import CheckpointError, InputError
 
 __all__ = ["cosign", "cosigner", "show_values"]
 
@@ -40,6 +41,7 @@ def cosign(  # noqa: PLR0913 - one option for each part of either way
     log_key: str | None = None,
     state: Path | None = None,
     last: Annotated[bool, Flag] = False,
+    every: float | None = None,
     json: Annotated[bool, Flag] = False,
 ) -> ExitCode:
     """Have the present checkpoint of a log cosigned, and publish it in the log.
@@ -68,13 +70,25 @@ def cosign(  # noqa: PLR0913 - one option for each part of either way
     last
         Cosign the checkpoint that another cosigner signed last, so that one has the signatures of
         both while the log grows.
+    every
+        With --witness: go on, and collect again every so many seconds if the log has grown.
     json
         Print data only.
     """
     local = (name, key, log_key, state)
     if witness and all(option is None for option in local) and not last:
-        return _collect(folder, witness, cosigner_key or [], min_cosigners, json=json)
-    if name is None or key is None or log_key is None or state is None or witness or cosigner_key:
+        named = [tlog.NoteKey.from_vkey(vkey) for vkey in cosigner_key or []]
+        asked = _Asked(folder, witness, named, min_cosigners)
+        return asked.once(json=json) if every is None else asked.forever(every, json=json)
+    if (
+        every is not None
+        or name is None
+        or key is None
+        or log_key is None
+        or state is None
+        or witness
+        or cosigner_key
+    ):
         raise InputError(
             "either --witness and --cosigner-key, or --name, --key, --log-key and --state"
         )
@@ -88,24 +102,47 @@ def cosign(  # noqa: PLR0913 - one option for each part of either way
     return ExitCode.ACCEPTED
 
 
-def _collect(
-    folder: Path, urls: list[str], vkeys: list[str], count: int | None, *, json: bool
-) -> ExitCode:
-    from veridical.online.witness import Witness, collect
+class _Asked:
+    """Cosigners that are asked for the heads of one log."""
 
-    named = [tlog.NoteKey.from_vkey(vkey) for vkey in vkeys]
-    witnesses = [Witness(url, named) for url in urls]
-    collected = collect(tlog.Log.open(folder), witnesses, named, at_least=count)
-    failures = {url: error.message for url, error in collected.failures.items()}
-    show_values(
-        {
-            "size": collected.head.size,
-            "cosigners": collected.num_cosigners,
-            **({"failures": failures} if json or failures else {}),
-        },
-        json=json,
-    )
-    return ExitCode.ACCEPTED
+    def __init__(
+        self, folder: Path, urls: list[str], named: list[tlog.NoteKey], count: int | None
+    ) -> None:
+        from veridical.online.witness import Witness
+
+        self._log = tlog.Log.open(folder)
+        self._witnesses = [Witness(url, named) for url in urls]
+        self._named = named
+        self._count = count
+
+    def once(self, *, json: bool) -> ExitCode:
+        """Collect for the present head."""
+        from veridical.online.witness import collect
+
+        collected = collect(self._log, self._witnesses, self._named, at_least=self._count)
+        failures = {url: error.message for url, error in collected.failures.items()}
+        show_values(
+            {
+                "size": collected.head.size,
+                "cosigners": collected.num_cosigners,
+                **({"failures": failures} if json or failures else {}),
+            },
+            json=json,
+        )
+        return ExitCode.ACCEPTED
+
+    def forever(self, seconds: float, *, json: bool) -> ExitCode:
+        """Collect whenever the log has grown, until a signal; too few answers are tried again."""
+        with suppress(KeyboardInterrupt):
+            while True:
+                cosigned = self._log.cosigned()
+                if cosigned is None or cosigned.size < self._log.head().size:
+                    try:
+                        self.once(json=json)
+                    except CheckpointError as error:  # a fork, which does not heal, is none
+                        print_error(error, is_json=False)
+                time.sleep(seconds)
+        return ExitCode.ACCEPTED
 
 
 @cosigner.command

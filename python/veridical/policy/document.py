@@ -217,7 +217,11 @@ class _Reader:
         count = table.take("min_cosigners", int, default=len(cosigners))
         split = table.take_flag("allow_split_view")
         return RequireLogged(
-            *logs, cosigners=cosigners, min_cosigners=count, allow_split_view=split
+            *logs,
+            cosigners=cosigners,
+            min_cosigners=count,
+            allow_split_view=split,
+            streams=table.take_texts("streams"),
         )
 
     def _require_seed(self, table: _Table, depth: int) -> Policy:

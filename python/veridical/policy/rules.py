@@ -132,6 +132,7 @@ class RequireLogged(Rule):
     """
 
     trust: LogTrust
+    streams: tuple[str, ...]
 
     def __init__(
         self,
@@ -139,11 +140,13 @@ class RequireLogged(Rule):
         cosigners: Iterable[NoteKey | str] = (),
         min_cosigners: int | None = None,
         allow_split_view: bool = False,
+        streams: Iterable[str] = (),
     ) -> None:
         """Name logs and cosigners by their keys; all cosigners are needed unless it is said.
 
         More than half of them must be asked for, unless `allow_split_view` is said: of half, two
-        can be honest and have signed two histories.
+        can be honest and have signed two histories. With `streams` the intent is in one of these:
+        a provider may keep another one that nobody looks at.
         """
         _require_any("RequireLogged", logs)
         named = _note_keys(cosigners)
@@ -158,10 +161,19 @@ class RequireLogged(Rule):
             )
         except InputError as error:
             raise PolicyFormatError(f"RequireLogged: {error.message}") from error
+        named_streams: tuple[object, ...] = tuple(streams)
+        if isinstance(streams, str) or not all(
+            isinstance(name, str) and name for name in named_streams
+        ):
+            raise PolicyFormatError("RequireLogged: streams are names")
         object.__setattr__(self, "trust", trust)
+        object.__setattr__(self, "streams", named_streams)
 
     def evaluate(self, facts: Facts, /) -> RuleResult:
-        """Take the result of check 16."""
+        """Take the result of check 16, and compare the stream."""
+        stream = facts.statement.sequence.stream
+        if self.streams and stream not in self.streams:
+            return RuleResult(Result.REJECTED, "require_logged", f"stream {stream!r} is not named")
         shown = facts.logged(self.trust)
         if isinstance(shown, VerificationError):
             detail = f"{shown.check}: {shown.message}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,9 @@ from veridical.tlog import Log, NoteKey, Result, audit, log_proofs, sequence_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+HOST = "127.0.0.1"
 
 
 @pytest.fixture
@@ -126,10 +130,53 @@ def test_rejections_exit_with_1(tmp_path: Path, keys: tuple[str, str], shell: Sh
     assert broken["error"]["check"] == "log.format"
 
 
+def test_cosigners_on_this_machine_sign_one_head(
+    tmp_path: Path, keys: tuple[str, str], shell: Shell
+) -> None:
+    key, witness = keys
+    folder = str(tmp_path / "log")
+    vkey = shell("init", folder, "--origin", ORIGIN, "--key", key).strip()
+    log = Log.open(folder)
+    grow(log, [draft()])
+    private_key(3).save(tmp_path / "second.key")
+    vkeys = []
+    for name, file in (("w1", witness), ("w2", str(tmp_path / "second.key"))):
+        cosign = ["cosign", folder, "--name", name, "--key", file, "--log-key", vkey]
+        cosign += ["--state", str(tmp_path / f"{name}.sqlite"), *(["--last"] * (name == "w2"))]
+        vkeys.append(shell.json(*cosign)["vkey"])
+        grow(log, [draft()])  # it never stands still
+    cosigned = log.cosigned()
+    assert cosigned is not None
+    assert cosigned.size == 1
+    named = [NoteKey.from_vkey(one) for one in vkeys]
+    assert len(cosigned.verify_cosigners(named, at_least=2)) == 2
+
+
+def test_cosigners_that_nobody_hears_are_named(
+    tmp_path: Path, keys: tuple[str, str], shell: Shell
+) -> None:
+    folder = str(tmp_path / "log")
+    shell("init", folder, "--origin", ORIGIN, "--key", keys[0])
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        url = f"http://{HOST}:{free.getsockname()[1]}"  # bound, and nobody listens
+        named = NoteKey.of("w1", private_key(2).public_key, role="cosigner").vkey
+        asked = ["cosign", folder, "--witness", url, "--cosigner-key", named]
+        refused = shell.json(*asked, code=1)
+    assert refused["error"]["check"] == "log.cosignature"
+    assert "no answer" in refused["error"]["message"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["show", "nowhere"],
+        ["cosign", "L"],
+        ["cosign", "L", "--witness", "w1.example"],
+        ["cosign", "L", "--witness", "https://w1.example"],
+        ["cosign", "L", "--witness", "https://w1.example", "--name", "w1"],
+        ["cosign", "L", "--name", "w1", "--key", "K"],
+        ["cosigner", "serve", "--name", "w1", "--key", "K", "--log-key", "none", "--state", "S"],
         ["append", "L", "--key", "K"],
         ["append", "L", "--key", "K", "--intent", "0"],
         ["append", "L", "--key", "K", "--intent", "0", "--void", "a", "--statement", "b"],

@@ -377,6 +377,18 @@ def test_attach_keeps_early_proofs_up_to_a_limit(tmp_path: Path) -> None:
     assert attach(attached, log) == attached
 
 
+def test_a_stream_that_nobody_looks_at_is_refused(receipt: Receipt) -> None:
+    verify(receipt, AllOf(STRICT, RequireLogged(LOG_KEY, streams=["live", "b"])), **GIVEN)
+    error = refused(receipt, AllOf(STRICT, RequireLogged(LOG_KEY, streams=["b"])))
+    assert "stream 'live' is not named" in error.message
+    head = 'version = "veridical-policy/v1"\n[[rule]]\ntype = "require_logged"\n'
+    policy: Any = loads(f'{head}logs = ["{LOG_KEY}"]\nstreams = ["live"]\n')
+    assert policy.rules[0].streams == ("live",)
+    for streams in ("live", [""], [7]):
+        with pytest.raises(PolicyFormatError):
+            RequireLogged(LOG_KEY, streams=streams)
+
+
 def test_one_key_has_one_role() -> None:
     both = NoteKey.of("witness.example/w1", LOG_SIGNER.public_key, role="cosigner")
     with pytest.raises(PolicyFormatError, match="as a log and as a cosigner"):
