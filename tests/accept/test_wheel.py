@@ -150,6 +150,15 @@ def test_wheel_names_its_platform_and_carries_builds_and_licences(
     assert any(name.endswith("/LICENSE") for name in sizes)
 
 
+def test_wheel_carries_the_page_as_it_is_committed(wheel: Path) -> None:
+    folder = ROOT / "python" / "veridical" / "page"
+    committed = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert {"index.html", "dashboard.html", "veridical.wasm"} <= set(committed)
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {name: archive.read(f"veridical/page/{name}") for name in committed}
+    assert carried == committed
+
+
 @pytest.mark.parametrize(("name", "batch"), MODELS)
 def test_every_build_gives_the_same_proof(
     name: str,

@@ -1,4 +1,4 @@
-"""In a real browser, from disk: what goes wrong accepts nothing; what comes from outside is text."""
+"""In a browser, from disk: what goes wrong accepts nothing, what comes from outside is text."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from attacks.scene import honest_scene
 from tests.page.browser import PHONE, reader
 from tests.page.builds import page_with, told
-from tests.page.scenes import honest_scene, reexecuted
+from tests.page.scenes import reexecuted
 
 if TYPE_CHECKING:
     from pathlib import Path
