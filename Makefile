@@ -49,6 +49,10 @@ bench: build ## latency, size and memory against ONNX Runtime, measured in the s
 bench-zk: build ## succinct proofs beside EZKL and DSperse; an interrupted run goes on
 	python -m benches.zk --resume
 
+.PHONY: bench-serve
+bench-serve: build ## a gateway under load, as a table; wants a machine that does nothing else
+	VERIDICAL_CAMPAIGN=full pytest --timeout 1800 tests/accept/test_load.py
+
 .PHONY: measurements-zk
 measurements-zk: build ## docs/measurements-zk.md from the figures of the last `make bench-zk`
 	python -m benches.zk --report-only out/bench-zk.json --output docs/measurements-zk

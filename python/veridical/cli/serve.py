@@ -31,6 +31,7 @@ def serve(  # noqa: PLR0913 - the options of one command
     state: Path = STATE,
     database: str = "",
     key: Path | None = None,
+    seed_key: Path | None = None,
     origin: str = "",
     log: bool = True,
     api_keys: Annotated[bool, Parameter(negative="")] = False,
@@ -61,6 +62,8 @@ def serve(  # noqa: PLR0913 - the options of one command
         URL of a PostgreSQL or SQLite database.
     key
         The key that signs receipts; one in the state folder is made if none is given.
+    seed_key
+        A key of its own for seeds, as `veridical key new` makes it: each receipt then states one.
     origin
         Name of the log, if it is made now.
     log
@@ -111,6 +114,7 @@ def serve(  # noqa: PLR0913 - the options of one command
         state=state,
         database=database,
         key=key,
+        seed_key=seed_key,
         origin=origin,
         is_logged=log,
         is_open=not api_keys,
@@ -250,7 +254,8 @@ def revoke(key_id: str, *, state: Path = STATE, database: str = "") -> ExitCode:
 
 def _store(state: Path, database: str) -> Store:
     from veridical.serve import Settings
+    from veridical.serve.state import make_folder
     from veridical.serve.storage import Store
 
-    state.mkdir(parents=True, exist_ok=True)
+    make_folder(state)
     return Store(Settings(models=(), state=state, database=database).database_url)

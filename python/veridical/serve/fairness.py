@@ -26,6 +26,7 @@ class _Line(Generic[T]):
     items: deque[tuple[float, T]] = field(default_factory=deque)
     #: Seconds that were given and not used yet.
     credit: float = 0.0
+    has_turn: bool = False
 
 
 class FairQueue(Generic[T]):
@@ -67,15 +68,16 @@ class FairQueue(Generic[T]):
             price = line.items[0][0]
             if taken and price > left:
                 passed += 1
-                self._lines.move_to_end(key)
+                self._end_turn(key, line)
                 continue
+            if not line.has_turn:
+                line.has_turn = True
+                line.credit += QUANTUM
             if line.credit < price:
-                passed = 0
-                # Alone, nobody is served meanwhile: the rounds until its turn take no time.
-                line.credit = price if len(self._lines) == 1 else line.credit + QUANTUM
-                if line.credit < price:
-                    self._lines.move_to_end(key)
+                if len(self._lines) > 1:
+                    self._end_turn(key, line)
                     continue
+                line.credit = price  # alone: the rounds until its turn take no time
             line.credit -= price
             left -= price
             passed = 0
@@ -84,3 +86,7 @@ class FairQueue(Generic[T]):
             if not line.items:  # credit is not saved up for later
                 del self._lines[key]
         return taken
+
+    def _end_turn(self, key: str, line: _Line[T]) -> None:
+        line.has_turn = False
+        self._lines.move_to_end(key)

@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,37 +105,38 @@ class Gateway:
         self.tariff = Tariff()
         self.models: dict[str, Model] = load_models(settings.models, settings.names)
         self._state = StateFolder(settings.state)
-        try:
-            self._open()
-        except BaseException:
-            self._state.close()
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._state.close)
+            self._open(undo)
+            undo.pop_all()
 
-    def _open(self) -> None:
+    def _open(self, undo: ExitStack) -> None:
         settings = self.settings
         self.signer = (
             keys.PrivateKey.load(settings.key) if settings.key else self._state.key("receipts")
         )
         seed_key = SeedKey.load(settings.seed_key) if settings.seed_key else None
+        issuers = {
+            name: Issuer(model, self.signer, seed_key=seed_key)
+            for name, model in self.models.items()
+        }
         share = 1 if settings.is_open else _SHARE
         self.budget = ByteBudget(
             total=settings.max_bytes_waiting, per_key=settings.max_bytes_waiting // share
         )
         self.store = Store(settings.database_url)
+        undo.callback(self.store.close)
         self.queue = Queue(self.store)
         self.accounts = Accounts(self.store, is_open=settings.is_open)
         self.log: IntentLog = self._open_log()
-        try:
-            if self.log.vkey():
-                self.store.hold_log(self.log.vkey(), size=self.log.size())
-            self.recovered = self.log.recover(self.store.settle)
-        except BaseException:
-            self.log.close()
-            raise
+        undo.callback(self.log.close)
+        if self.log.vkey():
+            self.store.hold_log(self.log.vkey(), size=self.log.size())
+        self.recovered = self.log.recover(self.store.settle)
         self._lanes = {
             model.name: Lane(
                 model,
-                issuer=Issuer(model, self.signer, seed_key=seed_key),
+                issuer=issuers[model.name],
                 log=self.log,
                 store=self.store,
                 tariff=self.tariff,

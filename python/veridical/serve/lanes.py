@@ -304,7 +304,7 @@ class Lane:
                 _LOGGER.error(
                     "answer to request %s cannot be kept: %s",
                     one.question.request_id,
-                    refused[place],
+                    _line(refused[place]),
                 )
                 current.closings.append(Closing(leaf=one.leaf, void="failed"))
                 current.outcomes.append((one.question, refused[place]))
@@ -326,7 +326,7 @@ class Lane:
         try:
             results, voids = self._log.settle(self._unsettled, self._store.settle, void="failed")
         except (SQLAlchemyError, FencedError) as error:
-            _LOGGER.warning("intents of model %s stay open: %s", self._model.name, error)
+            _LOGGER.warning("intents of model %s stay open: %s", self._model.name, _line(error))
             return False
         _LOGGER.warning("the database is back: %d results, %d voids logged", results, voids)
         self._unsettled.clear()
@@ -344,7 +344,7 @@ class Lane:
             return
         ids = ", ".join(question.request_id or "-" for question in lost)
         level = logging.WARNING if isinstance(error, (Error, SQLAlchemyError)) else logging.ERROR
-        _LOGGER.log(level, "requests %s of model %s: %s", ids, self._model.name, error)
+        _LOGGER.log(level, "requests %s of model %s: %s", ids, self._model.name, _line(error))
         batch.outcomes.extend((question, error) for question in lost)
 
     def _answered(self, one: _Done) -> Answered:
@@ -380,6 +380,12 @@ class Lane:
                     question.answer.set_exception(outcome)
 
         outcomes[0][0].answer.get_loop().call_soon_threadsafe(wake)
+
+
+def _line(error: Exception) -> str:
+    """Return an error in one line: a database's own words have many, and name a page to read."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(error).__name__}: {str(cause).partition(chr(10))[0]}"
 
 
 def _away() -> ProtocolError:

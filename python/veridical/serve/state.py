@@ -58,7 +58,7 @@ class StateFolder:
         """Load a key of this gateway, or make it."""
         path = self.path / f"{name}.key"
         if not path.exists():
-            new = path.with_suffix(".new")
+            new = path.with_suffix(".key.new")
             new.unlink(missing_ok=True)
             keys.generate().save(new)
             sync_file(new)
