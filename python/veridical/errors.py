@@ -34,6 +34,8 @@
     │   │   └── ConsistencyError          a log was forked, or rolled back
     │   ├── PostError                   a published text is not the one that the output gives
     │   └── PolicyError                 the evidence is sound; the policy asks for more
+    ├── GatewayError                  a gateway refused, or did not answer
+    │   └── ProofUnavailableError       there will be no proof; what was verified stands
     ├── UndecidedError                cannot be checked now; never means accepted
     │   ├── CollateralError             what a quote is judged by is missing or out of date
     │   ├── ProgramMissingError         the check needs the program, which was not given
@@ -57,6 +59,7 @@ __all__ = [
     "Error",
     "EvidenceError",
     "FieldError",
+    "GatewayError",
     "InclusionError",
     "InputError",
     "InternalError",
@@ -74,6 +77,7 @@ __all__ = [
     "ProgramError",
     "ProgramMissingError",
     "ProofError",
+    "ProofUnavailableError",
     "QuoteError",
     "ReexecutionError",
     "RevealMissingError",
@@ -326,6 +330,35 @@ class PolicyError(VerificationError):
     """The receipt is sound, and the policy asks for more."""
 
     default_advice = "Ask the issuer for the stronger evidence that the policy names."
+
+
+class GatewayError(Error):
+    """The gateway answered with an error, or not at all; nothing was accepted."""
+
+    default_advice = "Read what the gateway says; nothing was accepted."
+
+    def __init__(  # noqa: PLR0913 - the parts of every error, and what a gateway adds
+        self,
+        message: str,
+        where: str | None = None,
+        check: str | None = "gateway",
+        advice: str | None = None,
+        *,
+        status: int = 0,
+        name: str = "",
+        retry_after: int | None = None,
+    ) -> None:
+        """Carry the HTTP status, 0 for no answer, and the gateway's own name for the error."""
+        super().__init__(message, where, check, advice)
+        self.status = status
+        self.name = name
+        self.retry_after = retry_after
+
+
+class ProofUnavailableError(GatewayError):
+    """A proof was asked for, and there will be none; what was verified before stands."""
+
+    default_advice = "Ask again with `upgrade`, or accept the evidence that there is."
 
 
 class UndecidedError(Error):

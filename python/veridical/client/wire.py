@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import orjson
 
-from veridical.errors import Error, FieldError, InputError
+from veridical.errors import FieldError, GatewayError, InputError, ProofUnavailableError
 from veridical.inference_protocol import DATATYPES, HEADER_LENGTH
 
 if TYPE_CHECKING:
@@ -38,33 +38,6 @@ _MAX_SIGNS: Final = 100_000
 _MAX_LENGTH_DIGITS: Final = 12
 _OK: Final = 200
 _ENDED: Final = frozenset({"done", "failed", "cancelled"})
-
-
-class GatewayError(Error):
-    """The gateway answered with an error, or not at all; nothing was accepted."""
-
-    default_advice = "Read what the gateway says; nothing was accepted."
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 0,
-        where: str | None = None,
-        name: str = "",
-        retry_after: int | None = None,
-    ) -> None:
-        """Carry the HTTP status, 0 for no answer, and the gateway's own name for the error."""
-        super().__init__(message, where=where, check="gateway")
-        self.status = status
-        self.name = name
-        self.retry_after = retry_after
-
-
-class ProofUnavailableError(GatewayError):
-    """A proof was asked for, and there will be none; what was verified before stands."""
-
-    default_advice = "Ask again with `upgrade`, or accept the evidence that there is."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
