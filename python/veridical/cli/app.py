@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "attach": ("veridical.cli.post:attach_", "Bind a published text to its receipt."),
     "check-post": ("veridical.cli.post:check_post_", "Is a text, unchanged, the model's output?"),
     "log": ("veridical.cli.log:app", "Keep a transparency log, and check one."),
+    "tee": ("veridical.cli.tee:app", "Look at quotes of hardware, and verify them."),
     "demo": ("veridical.cli.demo:demo", "Watch the main job on two models: answer, forge, prove."),
     "doctor": ("veridical.cli.doctor:doctor", "Say what works here, and why something does not."),
 }

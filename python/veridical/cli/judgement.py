@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 import veridical
 from veridical import verifier, zk
 from veridical.cli.samples import load_samples, named
+from veridical.cli.trusted_time import trusted_time
 from veridical.errors import InputError
 from veridical.keys import PublicKey
 from veridical.policy import AllOf, ExpectInput, ExpectOutput, Nonce, Policy, TrustedSigners, load
+from veridical.tee import Collateral
+from veridical.tee.context import TeeContext
 from veridical.verifier import Report
 
 __all__ = ["NO_OPTIONS", "Options", "judge", "rules_of"]
@@ -42,6 +45,10 @@ class Options:
         The request id that you chose. It must match.
     now
         The time to judge by, in seconds since 1970; the present if it is not given.
+    at
+        The trusted time at which quotes of hardware are judged: a date, seconds, or `now`.
+    collateral
+        Collateral of quotes, beside what the receipt carries; may be repeated.
     registration
         Registration proofs of the weights, for a verification key; may be repeated.
     cache
@@ -57,6 +64,8 @@ class Options:
     output: Path | None = None
     nonce: str | None = None
     now: int | None = None
+    at: str | None = None
+    collateral: Annotated[list[Path] | None, Parameter(negative="")] = None
     registration: Annotated[list[Path] | None, Parameter(negative="")] = None
     cache: bool = True
     json: Annotated[bool, Parameter(negative="")] = False
@@ -103,7 +112,18 @@ def judge(receipt: Path, options: Options) -> Report:
         input=_values(options.input, inputs),
         output=_values(options.output, outputs),
         program=program,
+        tee=TeeContext(time=trusted_time(options.at), collateral=_collateral(options)),
     )
+
+
+def _collateral(options: Options) -> Collateral:
+    """Return the files that were given, and what this user keeps."""
+    if options.at is None and not options.collateral:
+        return Collateral()  # without a time nothing is decided about hardware
+    from veridical.tee.collateral_files import read_collateral_files
+    from veridical.tee.store import Store
+
+    return read_collateral_files(options.collateral or []).or_from(Store.default().load())
 
 
 def _values(path: Path | None, names: list[str] | None) -> dict[str, NDArray[Any]] | None:

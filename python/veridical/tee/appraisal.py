@@ -134,6 +134,8 @@ def not_covered(genuine: Genuine, policy: TeePolicy) -> Iterator[str]:
     if claims.security.get("debug"):
         yield "UNTRUSTED DEBUG: whoever runs the machine can read and change everything inside"
     yield from NEVER_COVERED
+    if not claims.family.is_processor:
+        yield "the processor: a device alone says nothing of the code that feeds it and signs"
     if claims.family.is_processor and not policy.measurements:
         yield "which code: the policy names no measurements"
     if claims.family.is_processor and not policy.platforms:

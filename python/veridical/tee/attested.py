@@ -78,7 +78,8 @@ class Attested:
 
     def not_covered(self, policy: TeePolicy) -> tuple[str, ...]:
         """Say what an acceptance under this policy does not show."""
-        lines = [line for quote in self.quotes for line in not_covered(quote, policy)]
+        said = (line for quote in self.quotes for line in not_covered(quote, policy))
+        lines = [line for line in said if not line.startswith("the processor:")]
         if not self.is_model_measured:
             lines.append("model weights: the code is attested, the weights it loaded are not")
         if self.freshness.kind is FreshnessKind.NONE:

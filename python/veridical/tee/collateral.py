@@ -57,8 +57,8 @@ class Collateral:
     def __post_init__(self) -> None:
         """Refuse a set that has no encoding."""
         names = [(item.kind.value, item.subject) for item in self.items]
-        if len(names) > MAX_ITEMS or names != sorted(set(names)):
-            raise InputError(f"collateral has at most {MAX_ITEMS} items, ascending, none twice")
+        if names != sorted(set(names)):
+            raise InputError("items of collateral are ascending, and none stands twice")
         for item in self.items:
             if not 1 <= len(item.content) <= ITEM_MAX_BYTES:
                 raise InputError(
@@ -86,7 +86,13 @@ class Collateral:
         return Collateral.of((*self.items, *missing))
 
     def to_bytes(self) -> bytes:
-        """Return the one encoding."""
+        """Return the one encoding; a bundle holds fewer items than a store may.
+
+        Raises:
+            InputError: these are too many for a bundle.
+        """
+        if len(self.items) > MAX_ITEMS:
+            raise InputError(f"a bundle has at most {MAX_ITEMS} items, not {len(self.items)}")
         items: list[Value] = [
             {
                 "content": encode_base64(item.content),

@@ -162,7 +162,7 @@ class _Report:
         if len(contents) != 1 or octets not in contents[0]:
             raise refused("platform-mismatch", "the certificate names other firmware", "report")
 
-    def _rim_ids(self) -> tuple[tuple[str, str], ...]:
+    def rim_ids(self) -> tuple[tuple[str, str], ...]:
         """Return the id of each RIM that is needed, and the version it has to state."""
         raise InternalError("a report is of a GPU or of a switch")
 
@@ -170,7 +170,7 @@ class _Report:
         """Compare every active reference value with the report's."""
         rims: list[Rim] = []
         expected: dict[int, frozenset[str]] = {}
-        for name, version in self._rim_ids():
+        for name, version in self.rim_ids():
             content = collateral.find(Kind.NVIDIA_RIM, name)
             if content is None:
                 detail = f"no reference measurements {name}"
@@ -244,7 +244,8 @@ class GpuReport(_Report):
             raise refused("format", "the VBIOS version is no version", "report")
         return ".".join(f"{byte:02X}" for byte in (*content[3::-1], content[4]))
 
-    def _rim_ids(self) -> tuple[tuple[str, str], ...]:
+    def rim_ids(self) -> tuple[tuple[str, str], ...]:
+        """Return the id of each RIM that is needed, and the version it has to state."""
         board = "_".join(self.report.text(n) for n in (_PROJECT, _PROJECT_SKU, _CHIP_SKU))
         bios = f"NV_GPU_VBIOS_{board}_{self.vbios.replace('.', '')}".upper()
         if self.generation == "hopper":
@@ -274,7 +275,8 @@ class SwitchReport(_Report):
         """Version of the firmware, as `96.10.55.00.01`."""
         return self.report.text(_VBIOS)
 
-    def _rim_ids(self) -> tuple[tuple[str, str], ...]:
+    def rim_ids(self) -> tuple[tuple[str, str], ...]:
+        """Return the id of the RIM that is needed, and the version it has to state."""
         return ((_SWITCH_RIM + self.bios.replace(".", "").upper(), self.bios),)
 
     def _firmware(self) -> dict[str, str]:

@@ -25,7 +25,7 @@ from veridical.tee.x509 import UNREADABLE, parse_der, parse_pem_chain, verify_ch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["REPORT_BYTES", "ROOTS", "SnpReport"]
+__all__ = ["REPORT_BYTES", "ROOTS", "SnpReport", "subject_of"]
 
 REPORT_BYTES: Final = 0x4A0
 SIGNED_BYTES: Final = 0x2A0
@@ -299,6 +299,19 @@ def _generation_of(leaf: x509.Certificate) -> str:
     if name not in ROOTS:
         raise refused("generation", f"product {name[:40]!r} is not known", "VCEK")
     return name
+
+
+def subject_of(leaf: x509.Certificate) -> tuple[str, str]:
+    """Return generation and subject of a VCEK, as collateral names it.
+
+    Raises:
+        QuoteError: the certificate is no VCEK.
+    """
+    generation = _generation_of(leaf)
+    tcb = bytearray(8)
+    for name, place in (_TCB_TURIN if generation == "turin" else _TCB).items():
+        tcb[place] = _integer(leaf, x509.ObjectIdentifier(f"{_OID}.3.{_TCB_OIDS[name]}"))
+    return generation, f"{_extension(leaf, _CHIP_ID_OID).hex()}:{tcb.hex()}"
 
 
 def _check_revocation(
