@@ -6,7 +6,7 @@ collected for, or a log that grows would never have enough signatures on any.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +50,11 @@ class Witness:
         self._seconds = seconds
         #: What it cosigned last, as far as is known; wrong numbers cost one request.
         self._size = 0
+
+    @property
+    def patience(self) -> float:
+        """How long all attempts may take."""
+        return MAX_ATTEMPTS * self._seconds
 
     def cosign(self, http: httpx.Client, log: Log, head: SignedCheckpoint) -> list[NoteSignature]:
         """Return its verified signature lines over a head.
@@ -173,12 +178,19 @@ def _ask(
     failures: dict[str, Error] = {}
     try:
         with ThreadPoolExecutor(min(len(witnesses), MAX_AT_ONCE)) as pool:
-            pending = [(one, pool.submit(one.cosign, client, log, head)) for one in witnesses]
-            for one, future in pending:
+            pending = {pool.submit(one.cosign, client, log, head): one for one in witnesses}
+            done, late = wait(pending, timeout=max(one.patience for one in witnesses))
+            for future in late:
+                url = pending[future].url
+                failures[url] = NoAnswerError("no whole answer in time", where=url)
+            for future in (future for future in pending if future in done):
                 try:
                     lines += future.result()
                 except Error as error:
-                    failures[one.url] = error
+                    failures[pending[future].url] = error
+            # Whoever drips bytes loses the connection, or the pool would wait for it.
+            if late:
+                client.close()
     finally:
         if http is None:
             client.close()

@@ -158,9 +158,9 @@ class RequireSeed(Rule):
             return self._accepted(seed.detail)
         if seed.round is None or seed.beacon is None or seed.beacon.chain != self.beacon.chain:
             return _rejected(f"the round is not of beacon {self.beacon.name!r}")
-        shown = facts.logged(self.logged.trust)
-        if isinstance(shown, VerificationError):
-            return _rejected(f"{shown.check}: {shown.message}", shown)
+        asked, shown = self.logged.evaluate(facts), facts.logged(self.logged.trust)
+        if asked.result is not Result.ACCEPTED or isinstance(shown, VerificationError):
+            return _rejected(asked.detail, asked.rejected_error)
         needed = self.logged.trust.min_cosigners
         results = [self._timed(one, seed.round, needed) for one in shown]
         return max(results, key=lambda one: one.result)

@@ -34,6 +34,8 @@ _RETRY_SECONDS: Final = 0.05
 _PATIENCE_SECONDS: Final = 5.0
 _U64: Final = 8
 _HASH_BYTES: Final = 32
+#: The old size and the lengths of two fields; so a run of zeros is no record.
+_MIN_PAYLOAD: Final = 3 * _U64
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ def _payload(content: bytes, offset: int) -> bytes | None:
     """Return the payload of the record at an offset, or None if there is no whole one."""
     start = offset + _U64
     end = start + int.from_bytes(content[offset:start], "little")
-    if end + _HASH_BYTES > len(content):
+    if end - start < _MIN_PAYLOAD or end + _HASH_BYTES > len(content):
         return None
     payload = content[start:end]
     digest = content[end : end + _HASH_BYTES]

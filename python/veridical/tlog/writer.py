@@ -30,6 +30,7 @@ from veridical.tlog.entry import (
     require_valid,
 )
 from veridical.tlog.frontier import Frontier
+from veridical.tlog.fsck import require_of_tree
 from veridical.tlog.index import Index, checkpoint_index
 from veridical.tlog.log import CHECKPOINT, COSIGNED, INDEX, Log, write_settings
 from veridical.tlog.note import NoteKey
@@ -434,28 +435,21 @@ class Writer:
 
     def _require_no_rollback(self, size: int) -> None:
         """Stop if anything was shown that the journals do not lead to: going on would fork."""
-        shown = {
-            CHECKPOINT: self._shown_size(self.log.head),
-            COSIGNED: self._shown_size(self.log.cosigned),
-            f"{STATE}/{INDEX}": self._index.size_or_zero(),
-        }
-        for where, leaves in shown.items():
-            if leaves > size:
+        heads = {CHECKPOINT: _shown(self.log.head), COSIGNED: _shown(self.log.cosigned)}
+        leaves = {where: 0 if head is None else head.size for where, head in heads.items()}
+        leaves[f"{STATE}/{INDEX}"] = self._index.size_or_zero()
+        for where, count in leaves.items():
+            if count > size:
                 raise LogError(
-                    f"it has {leaves} leaves, the journals lead to {size}: entries that were "
+                    f"it has {count} leaves, the journals lead to {size}: entries that were "
                     "shown are lost",
                     where=where,
                     check="log.rollback",
                     advice="Bring the log's folder back from a copy that has them.",
                 )
-
-    @staticmethod
-    def _shown_size(read: Callable[[], SignedCheckpoint | None]) -> int:
-        try:
-            head = read()
-        except Error:  # after a loss of power a file that was not synced may hold anything
-            return 0
-        return 0 if head is None else head.size
+        for where, head in heads.items():
+            if head is not None:
+                require_of_tree(TileReader(self.log.folder, size), head, where=where)
 
     @staticmethod
     def _require_root(frontier: Frontier, head: SignedCheckpoint) -> None:
@@ -495,3 +489,10 @@ class Writer:
         for leaf, content in TileReader(self.log.folder, size).entries(start):
             self._index.apply(leaf, entry_from_bytes(content, where=f"leaf {leaf}"))
         self._index.commit(size)
+
+
+def _shown(read: Callable[[], SignedCheckpoint | None]) -> SignedCheckpoint | None:
+    try:
+        return read()
+    except Error:  # after a loss of power a file that was not synced may hold anything
+        return None

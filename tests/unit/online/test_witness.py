@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from contextlib import ExitStack, contextmanager
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+HOST = "127.0.0.1"
 HOSTS = ("w0.example", "w1.example", "w2.example")
 KEY = NoteKey.of("witness.example/w0", private_key(10).public_key, role="cosigner")
 
@@ -241,6 +244,41 @@ def test_two_collections_take_one_head(log: Log, cosigners: list[Cosigner], net:
     for thread in threads:
         thread.join()
     assert (inside, most) == (0, 1)
+
+
+@pytest.fixture
+def dripping() -> Iterator[str]:
+    """Serve headers that never end, a byte at a time: no single wait is long."""
+    stop = threading.Event()
+    listener = socket.create_server((HOST, 0))
+    listener.settimeout(0.1)
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+                while not stop.wait(0.02):
+                    connection.sendall(b"x")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    host, port = listener.getsockname()
+    yield f"http://{host}:{port}"
+    stop.set()
+    thread.join()
+    listener.close()
+
+
+def test_a_cosigner_that_drips_holds_nobody_up(still: Log, dripping: str) -> None:
+    started = time.monotonic()
+    witness = Witness(dripping, [KEY], seconds=0.2)
+    with pytest.raises(CheckpointError, match="no whole answer in time"):
+        collect(still, [witness], [KEY])
+    assert time.monotonic() - started < 10
 
 
 def test_an_answer_that_drips_is_cut_off() -> None:

@@ -128,6 +128,17 @@ def test_a_genuine_round_after_a_cosigned_intent_is_accepted(tmp_path: Path) -> 
     assert "not of beacon 'quicknet-t'" in refused("policy", (receipt, answer), other).message
 
 
+def test_the_streams_of_the_log_count_for_the_seed_too(tmp_path: Path) -> None:
+    served = serve(tmp_path)
+    for streams, holds in ((["live"], True), (["other"], False)):
+        logged = RequireLogged(LOG_KEY, cosigners=[WITNESS_KEY], streams=streams)
+        rule = require_seed("vrf+beacon", logged=logged)
+        if holds:
+            judge(*served, rule)
+        else:
+            assert "stream 'live'" in refused("policy", served, rule).message
+
+
 def test_the_intent_follows_the_question_within_the_time_that_was_given(tmp_path: Path) -> None:
     receipt, answer = serve(tmp_path)
 

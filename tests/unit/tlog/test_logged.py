@@ -384,7 +384,8 @@ def test_a_stream_that_nobody_looks_at_is_refused(receipt: Receipt) -> None:
     head = 'version = "veridical-policy/v1"\n[[rule]]\ntype = "require_logged"\n'
     policy: Any = loads(f'{head}logs = ["{LOG_KEY}"]\nstreams = ["live"]\n')
     assert policy.rules[0].streams == ("live",)
-    for streams in ("live", [""], [7]):
+    wrong: tuple[Any, ...] = ("live", [""], [7])
+    for streams in wrong:
         with pytest.raises(PolicyFormatError):
             RequireLogged(LOG_KEY, streams=streams)
 

@@ -25,7 +25,7 @@ from tests.unit.tlog.logs import (
     served,
     statement,
 )
-from veridical.errors import InputError, LogError
+from veridical.errors import ConsistencyError, InputError, LogError
 from veridical.tlog import (
     Intent,
     Log,
@@ -270,6 +270,29 @@ def test_what_was_shown_is_never_taken_back(tmp_path: Path, shown: str) -> None:
         for path in (log.folder / STATE).glob("index.sqlite*"):
             path.unlink()
     assert rolled_back(log).where == shown
+
+
+def test_a_copy_that_was_brought_back_and_went_on_is_a_fork(tmp_path: Path) -> None:
+    log = make_log(tmp_path / "log", served(3))
+    shutil.copytree(log.folder, tmp_path / "copy")
+    grow(log, [draft("lost")])
+    log.publish_cosigned(log.head())
+    copy = Log.open(tmp_path / "copy")
+    grow(copy, [draft("other"), draft("other")])  # nothing told it what was lost
+    shutil.copy(log.folder / "checkpoint.cosigned", copy.folder)  # as cosigners would
+    with pytest.raises(ConsistencyError) as caught:
+        Writer(copy.folder, LOG_SIGNER)
+    assert (caught.value.check, caught.value.where) == ("log.consistency", "checkpoint.cosigned")
+
+
+def test_a_run_of_zeros_is_a_torn_end(tmp_path: Path) -> None:
+    log, journal, starts = damaged_copy(tmp_path)
+    heads = log.head()
+    journal.write_bytes(journal.read_bytes() + bytes(200_000))
+    started = time.monotonic()
+    assert len(Journal.read(journal)) == len(starts) - 1
+    assert time.monotonic() - started < 3
+    assert grow(log, []) == heads
 
 
 def test_a_disk_that_is_full_closes_a_journal_once(tmp_path: Path) -> None:
