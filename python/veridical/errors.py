@@ -337,7 +337,7 @@ class GatewayError(Error):
 
     default_advice = "Read what the gateway says; nothing was accepted."
 
-    def __init__(  # noqa: PLR0913 - the parts of every error, and what a gateway adds
+    def __init__(
         self,
         message: str,
         where: str | None = None,
