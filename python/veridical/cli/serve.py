@@ -42,7 +42,7 @@ def serve(  # noqa: PLR0913 - the options of one command
     worker_threads: int = 0,
     cluster: str = "",
     name: tuple[str, ...] = (),
-    allow_page: tuple[str, ...] = (),
+    allow_origin: tuple[str, ...] = (),
     max_connections: int = 4096,
     access_log: Annotated[bool, Parameter(negative="")] = False,
 ) -> ExitCode:
@@ -85,7 +85,7 @@ def serve(  # noqa: PLR0913 - the options of one command
     name
         A name under which it is asked, as in the header Host; may be given again. Without API keys
         only loopback addresses and these names are answered to.
-    allow_page
+    allow_origin
         Origin of a page that may ask it, such as http://localhost:3000; may be given again.
     max_connections
         How many connections may be open; the one that idles longest makes room for the next.
@@ -141,7 +141,7 @@ def serve(  # noqa: PLR0913 - the options of one command
         host=host,
         port=port,
         names=name,
-        pages=allow_page,
+        pages=allow_origin,
         max_connections=max_connections,
         has_access_log=access_log,
     )
