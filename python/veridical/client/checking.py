@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -36,6 +36,14 @@ class Question:
     inputs: Mapping[str, NDArray[Any]] = field(repr=False)
     nonce: str
     salt: bytes | None = field(default=None, repr=False)
+    #: Seconds since 1970, before the question left.
+    asked_at: int = 0
+
+    @property
+    def commitment(self) -> Commitment:
+        """What `input.received` of the answer's statement is, if the salt that was sent is used."""
+        content = tensors_to_bytes(self.inputs)
+        return Commitment.commit("input.received", content, salt=self.salt)
 
     @classmethod
     def ask(
@@ -58,6 +66,7 @@ class Question:
             inputs={name: np.array(array, copy=True, order="C") for name, array in inputs.items()},
             nonce=secrets.token_hex(16) if nonce is None else nonce,
             salt=salt,
+            asked_at=int(time.time()),
         )
 
 
@@ -79,10 +88,17 @@ class Answer:
 class Trust:
     """The caller's policy, and the programs against which answers are checked."""
 
-    policy: Policy
+    #: What is asked of receipts; of each one by itself, where its question decides: a policy with
+    #: `RequireSeed` names the nonce and the caller's own commitment.
+    policy: Policy | Callable[[Question], Policy]
     #: By the name under which the gateway serves them; a verification key will do for proofs.
     programs: Mapping[str, Program]
     clock: Callable[[], float] = time.time
+
+    def _policy_for(self, question: Question) -> Policy:
+        if hasattr(self.policy, "evaluate"):
+            return cast("Policy", self.policy)
+        return self.policy(question)
 
     def check(
         self,
@@ -99,9 +115,10 @@ class Trust:
         Raises:
             VerificationError, UndecidedError: it is not.
         """
+        policy = self._policy_for(question)
         verified = verify(
             receipt,
-            self.policy if tier is None else AllOf(self.policy, RequireTier(tier)),
+            policy if tier is None else AllOf(policy, RequireTier(tier)),
             now=self.clock(),
             input=question.inputs,
             output=outputs,
@@ -114,16 +131,12 @@ class Trust:
                 where="statement.request_id",
                 check="nonce",
             )
-        if question.salt is not None:
-            # A salt of the gateway's own choice would let it say later that it was asked otherwise,
-            # and a plain commitment would show the question to whoever can guess it.
-            own = Commitment.commit(
-                "input.received", tensors_to_bytes(question.inputs), salt=question.salt
+        # A salt of the gateway's own choice would let it say later that it was asked otherwise, and
+        # a plain commitment would show the question to whoever can guess it.
+        if question.salt is not None and statement.input.received != question.commitment:
+            raise StatementMismatchError(
+                "the commitment to the input is not made with the salt that was sent",
+                where="statement.input.received",
+                check="salt",
             )
-            if statement.input.received != own:
-                raise StatementMismatchError(
-                    "the commitment to the input is not made with the salt that was sent",
-                    where="statement.input.received",
-                    check="salt",
-                )
         return Answer(outputs=dict(outputs), verified=verified, receipt=receipt, question=question)

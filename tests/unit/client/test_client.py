@@ -23,6 +23,7 @@ from veridical.client import (
     GatewayError,
     Progress,
     ProofUnavailableError,
+    Question,
     Trust,
 )
 from veridical.errors import (
@@ -33,6 +34,7 @@ from veridical.errors import (
     VerificationError,
 )
 from veridical.receipt import Receipt
+from veridical.receipt.statement import Parameters
 from veridical.serve import Gateway, Settings
 from veridical.serve.app import make_app
 from veridical.serve.intents import TransparencyLog
@@ -124,6 +126,44 @@ def test_a_salt_that_was_not_used_is_noticed(gateway: Gateway, http: TestClient)
         with pytest.raises(InputError, match="'nonce'"):
             client.infer("example", X, parameters={"nonce": "mine"})
         assert client.infer("example", X, nonce="mine").verified.statement.request_id == "mine"
+
+
+def test_a_policy_may_depend_on_the_question(tmp_path: Path) -> None:
+    """The seed is the one output of the key for this nonce and this commitment, or refused."""
+    key = veridical.keys.generate()
+    key.save(tmp_path / "seed.key")
+    settings = Settings(
+        models=(EXAMPLE,), state=tmp_path / "state", workers=0, seed_key=tmp_path / "seed.key"
+    )
+    gateway = Gateway(settings)
+    signed = trust(gateway)
+
+    def asked(question: Question) -> policy.Policy:
+        seed = policy.RequireSeed(
+            "vrf",
+            key.public_key,
+            nonce=question.nonce,
+            parameters=Parameters(),
+            models=[signed.programs["example"].digest],
+            input_commitment=str(question.commitment),
+        )
+        return policy.AllOf(policy.TrustedSigners(gateway.signer.public_key), seed)
+
+    def other(question: Question) -> policy.Policy:
+        return asked(dataclasses.replace(question, salt=bytes(32)))
+
+    with TestClient(make_app(gateway)) as http:
+        own = dataclasses.replace(signed, policy=asked)
+        with Client(URL, own, transport=Between(http)) as client:
+            answer = client.infer("example", X, salt=b"\x07" * 32)
+            assert answer.verified.statement.seed.mode == "vrf"
+        with (
+            Client(
+                URL, dataclasses.replace(signed, policy=other), transport=Between(http)
+            ) as client,
+            pytest.raises(VerificationError),
+        ):
+            client.infer("example", X, salt=b"\x07" * 32)
 
 
 def test_parameters_reach_the_gateway(gateway: Gateway, http: TestClient) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.toy import NOW, OTHER_SIGNER, PROGRAM, SIGNER, X, toy_receipt, toy_run
@@ -169,6 +169,19 @@ def test_long_texts_are_compared_in_no_time() -> None:
     assert len(shown.parts) < 10
 
 
+BYTES = post().to_bytes()
+
+
+@given(st.integers(0, len(BYTES) - 1), st.integers(1, 255))
+@settings(max_examples=400)
+def test_no_change_of_a_byte_is_accepted(place: int, change: int) -> None:
+    changed = bytearray(BYTES)
+    changed[place] ^= change
+    report = explain_post(bytes(changed), RULE, now=NOW, program=PROGRAM, template=TEMPLATE)
+    assert report.verdict == "rejected"
+    assert report.checked is None
+
+
 # --- the commands
 
 
@@ -176,7 +189,7 @@ def test_long_texts_are_compared_in_no_time() -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     toy_receipt(reveal=True).save("answer.receipt.json")
-    np.savez("answer.npz", **OUTPUTS)
+    np.savez("answer.npz", y=OUTPUTS["y"])
     SIGNER.public_key.save(tmp_path / "veridical.pub")
     (tmp_path / "report.template").write_bytes(TEMPLATE.content)
     (tmp_path / "text").write_text("then -6.81 and no more.\n", encoding="utf-8")
