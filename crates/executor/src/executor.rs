@@ -15,13 +15,21 @@ use crate::steps::Run;
 use crate::trace::Trace;
 
 /// Most elements of all outputs of a run together: 16 GiB.
-const MAX_OUTPUT_ELEMENTS: usize = 1 << 32;
+const MAX_OUTPUT_ELEMENTS: usize = at_most(32);
 /// Most elements of a trace: 32 GiB.
-const MAX_TRACE_ELEMENTS: usize = 1 << 33;
+const MAX_TRACE_ELEMENTS: usize = at_most(33);
 /// Most bytes of the buffers of one item.
-const MAX_ITEM_BYTES: usize = 1 << 35;
+const MAX_ITEM_BYTES: usize = at_most(35);
 /// Workspaces that are kept between runs.
 const MAX_IDLE: usize = 64;
+
+/// `2^bits`, or what a machine of 32 bits can address.
+const fn at_most(bits: u32) -> usize {
+    match 1_usize.checked_shl(bits) {
+        Some(limit) => limit,
+        None => usize::MAX,
+    }
+}
 
 /// How to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,29 +1,28 @@
 //! Judges cases that another program writes to its standard input: what tests compare implementations with.
 //!
-//! A case is three parts, each behind its length in 4 bytes, little-endian: a receipt, options as the WebAssembly
-//! module takes them, and a program. The answer to each is its length and JSON.
+//! A case is four parts, each behind its length in 4 bytes, little-endian: the name of an export of the WebAssembly
+//! module, and its three arguments. The answer to each is its length and JSON.
 
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
-use veridical_receipt::options::answer;
+use veridical_receipt::options::{answer, answer_post};
 
 fn main() -> ExitCode {
     let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    while let Some(receipt) = part(&mut input) {
-        let (Some(options), Some(program)) = (part(&mut input), part(&mut input)) else {
+    while let Some(name) = part(&mut input) {
+        let arguments = (part(&mut input), part(&mut input), part(&mut input));
+        let (Some(first), Some(second), Some(third)) = arguments else {
             return ExitCode::FAILURE;
         };
-        let answer = answer(&receipt, &options, &program);
+        let answer = match name.as_slice() {
+            b"veridical_verify_receipt" => answer(&first, &second, &third),
+            b"veridical_check_post" => answer_post(&first, &second, &third),
+            _ => return ExitCode::FAILURE,
+        };
         let length = u32::try_from(answer.len()).unwrap_or(u32::MAX);
-        let written = output.write_all(&length.to_le_bytes());
-        if written
-            .and_then(|()| output.write_all(answer.as_bytes()))
-            .is_err()
-        {
-            return ExitCode::FAILURE;
-        }
-        if output.flush().is_err() {
+        let framed = [&length.to_le_bytes(), answer.as_bytes()].concat();
+        if output.write_all(&framed).is_err() || output.flush().is_err() {
             return ExitCode::FAILURE;
         }
     }

@@ -14,7 +14,7 @@ use crate::text::{from_base64, hex, quoted, shorten};
 
 const VERSION: &str = "veridical-receipt/v1";
 /// Room for a proof of ten megabytes.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 16 * 1024 * 1024;
 const MAX_ENVELOPES: usize = 16;
 const MAX_EVIDENCE: usize = 64;
 

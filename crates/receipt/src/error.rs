@@ -90,6 +90,9 @@ kinds! {
     /// An entry is not in the tree.
     Inclusion = "InclusionError",
         "Do not rely on this answer; ask its issuer for the proof again.";
+    /// A published text is not the one that the output gives.
+    Post = "PostError",
+        "Do not rely on this text; ask who published it for the unchanged one.";
     /// The policy asks for more.
     Policy = "PolicyError",
         "Ask the issuer for the stronger evidence that the policy names.";
@@ -102,6 +105,9 @@ kinds! {
     /// A check needs bytes or a salt.
     RevealMissing = "RevealMissingError",
         "Ask the issuer for the reveal of this field, or pass the value yourself.";
+    /// Nobody said which template is accepted.
+    TemplateMissing = "TemplateMissingError",
+        "Read the template; if you accept its words, pass it or its digest.";
     /// A defect of this package.
     Internal = "InternalError",
         "Please report this with the message; docs/index.md says where.";
@@ -134,7 +140,7 @@ impl Kind {
     pub const fn is_undecided(self) -> bool {
         matches!(
             self,
-            Self::Undecided | Self::ProgramMissing | Self::RevealMissing
+            Self::Undecided | Self::ProgramMissing | Self::RevealMissing | Self::TemplateMissing
         )
     }
 

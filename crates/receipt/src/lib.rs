@@ -20,6 +20,7 @@
 //! | `seed`       | what a seed's proof shows, and what the seed draws             |
 //! | `policy`     | rules, and documents in TOML                                   |
 //! | `verifier`   | the numbered checks and the verdict                            |
+//! | `post`       | texts that were published, and the receipts they came from     |
 //! | `options`    | arguments in JSON, for hosts in another language               |
 
 #![forbid(unsafe_code)]
@@ -46,6 +47,7 @@ mod log;
 mod members;
 pub mod options;
 mod policy;
+mod post;
 mod seed;
 mod statement;
 mod text;

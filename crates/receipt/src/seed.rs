@@ -32,8 +32,10 @@ const QUICKNET_KEY: &str = "83cf0f2896adee7eb8b5f01fcad3912212c437e0073e911fb900
     5ed66304de9cf809bd274ca73bab4af5a6e9c76a4bc09e76eae8991ef5ece45a";
 const GENESIS: u64 = 1_692_803_367;
 const PERIOD: u64 = 3;
-/// Between the time of an intent and its round: what logging and cosigning take.
-pub(crate) const MARGIN_SECONDS: u64 = 3;
+/// Between the time of an intent and its round: what logging and cosigning take, and the slack.
+pub(crate) const MARGIN_SECONDS: u64 = 6;
+/// By how much a clock may be behind.
+pub(crate) const CLOCK_SLACK_SECONDS: u64 = 2;
 
 /// Time at which a round is due.
 pub(crate) fn due(round: u64) -> u64 {

@@ -59,6 +59,11 @@ impl SignedCheckpoint {
         })
     }
 
+    /// The text that is signed.
+    pub(super) fn text(&self) -> &str {
+        &self.note.text
+    }
+
     /// The log key that signed this.
     pub(super) fn verify_log<'a>(&'a self, logs: &'a [NoteKey]) -> Result<&'a NoteKey, Error> {
         let origin = || quoted(&shorten(&self.origin, 80));
@@ -83,7 +88,7 @@ impl SignedCheckpoint {
         })
     }
 
-    /// One verified cosignature for each cosigner that signed, the latest of each.
+    /// One verified cosignature for each cosigner that signed, the earliest of each.
     pub(super) fn verify_cosigners(
         &self,
         cosigners: &[NoteKey],
@@ -94,7 +99,7 @@ impl SignedCheckpoint {
         for (key, line) in self.note.by(&named) {
             let timestamp = self.cosigned_at(key, &line.signature)?;
             match verified.iter_mut().find(|one| one.key == *key) {
-                Some(one) => one.timestamp = one.timestamp.max(timestamp),
+                Some(one) => one.timestamp = one.timestamp.min(timestamp),
                 None => verified.push(Cosignature {
                     key: key.clone(),
                     timestamp,

@@ -7,7 +7,7 @@ use crate::commitment::{Commitment, digest_of};
 use crate::error::{Error, Kind};
 use crate::members::{Members, object};
 use crate::statement::SEED_MODES;
-use crate::text::{quoted, shorten};
+use crate::text::{is_hex, quoted, shorten};
 
 /// Bytes of an entry.
 pub(super) const MAX_ENTRY: usize = 4096;
@@ -27,6 +27,8 @@ pub(super) struct Intent {
     pub(super) parameters: String,
     pub(super) request_id: String,
     pub(super) seed: String,
+    pub(super) seed_key: String,
+    pub(super) origin: String,
     pub(super) time: u64,
 }
 
@@ -40,7 +42,7 @@ pub(super) struct Closing {
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {
-    Intent(Intent),
+    Intent(Box<Intent>),
     Result(Closing),
     Void,
 }
@@ -58,7 +60,9 @@ impl Entry {
             Some(Value::Integer(_) | Value::List(_) | Value::Object(_)) | None => None,
         };
         match kind {
-            Some(INTENT) => read_intent(&value, untrusted, place).map(Self::Intent),
+            Some(INTENT) => {
+                read_intent(&value, untrusted, place).map(|one| Self::Intent(Box::new(one)))
+            }
             Some(RESULT) => {
                 let names = ["intent", "statement", "time", "type"];
                 let members = Members::new(&value, &names, place)?;
@@ -87,14 +91,16 @@ impl Entry {
 }
 
 fn read_intent(value: &Value, untrusted: &[u8], place: &str) -> Result<Intent, Error> {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 12] = [
         "input",
         "model",
         "number",
+        "origin",
         "parameters",
         "previous",
         "request_id",
         "seed",
+        "seed_key",
         "stream",
         "time",
         "type",
@@ -105,6 +111,7 @@ fn read_intent(value: &Value, untrusted: &[u8], place: &str) -> Result<Intent, E
     let intent = Intent {
         // The bytes are canonical: they are what the intent encodes to.
         digest: digest_of("veridical.intent.v1", untrusted),
+        origin: short_text(&members, "origin")?,
         stream: short_text(&members, "stream")?,
         number: members.count("number")?,
         previous: members.optional_digest("previous")?.to_owned(),
@@ -113,11 +120,21 @@ fn read_intent(value: &Value, untrusted: &[u8], place: &str) -> Result<Intent, E
         parameters: members.digest("parameters")?.to_owned(),
         request_id: members.text("request_id")?.to_owned(),
         seed: members.text("seed")?.to_owned(),
+        seed_key: members.text("seed_key")?.to_owned(),
         time: members.count("time")?,
     };
     if !SEED_MODES.contains(&intent.seed.as_str()) {
         let message = format!("no mode of a seed: {}", quoted(&shorten(&intent.seed, 40)));
         return Err(members.refuse("seed", message));
+    }
+    let has_key = if intent.seed == "none" {
+        intent.seed_key.is_empty()
+    } else {
+        is_hex(&intent.seed_key, 64)
+    };
+    if !has_key {
+        let message = "a seed has a key of 64 digits, mode 'none' has none";
+        return Err(members.refuse("seed_key", message));
     }
     if (intent.number == 0) != intent.previous.is_empty() {
         let message = "previous is empty if and only if number is 0";

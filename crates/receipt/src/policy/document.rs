@@ -7,7 +7,7 @@ use toml::{Table as Content, Value};
 use crate::error::Error;
 use crate::keys::PublicKey;
 use crate::log::{LogTrust, NoteKey, Role};
-use crate::policy::rules::{Rule, format_error};
+use crate::policy::rules::{Parameters, Rule, SeedRule, format_error};
 use crate::seed::QUICKNET;
 use crate::statement::{Decode, Parameter};
 use crate::text::{is_digest, listed, quoted, shorten};
@@ -109,10 +109,26 @@ impl Table {
         }
     }
 
+    /// A string; an absent one is empty.
+    fn optional_text(&mut self, key: &str) -> Result<String, Error> {
+        if self.content.contains_key(key) {
+            self.text(key)
+        } else {
+            Ok(String::new())
+        }
+    }
+
     fn list(&mut self, key: &str) -> Result<Vec<Value>, Error> {
         match self.take(key)? {
             Value::Array(items) => Ok(items),
             _ => Err(self.wrong_type(key, "list")),
+        }
+    }
+
+    fn table(&mut self, key: &str) -> Result<Content, Error> {
+        match self.take(key)? {
+            Value::Table(content) => Ok(content),
+            _ => Err(self.wrong_type(key, "dict")),
         }
     }
 
@@ -139,6 +155,15 @@ impl Table {
         });
         let texts: Option<Vec<String>> = texts.collect();
         texts.ok_or_else(|| self.refuse(format!("key {} is not a list of strings", quoted(key))))
+    }
+
+    /// True or false; an absent one is false.
+    fn flag(&mut self, key: &str) -> Result<bool, Error> {
+        match self.content.remove(key) {
+            None => Ok(false),
+            Some(Value::Boolean(flag)) => Ok(flag),
+            Some(_) => Err(self.refuse(format!("key {} is neither true nor false", quoted(key)))),
+        }
     }
 
     fn require_empty(&self) -> Result<(), Error> {
@@ -192,7 +217,7 @@ impl Reader {
         let below = depth.saturating_add(1);
         Ok(match kind {
             "trusted_signers" => Rule::TrustedSigners(some("TrustedSigners", keys(table)?)?),
-            "trusted_models" => Rule::TrustedModels(models(table)?),
+            "trusted_models" => Rule::TrustedModels(models(table.texts("digests")?)?),
             "require_tier" => Rule::RequireTier(tiers(table)?),
             "require_logged" => Rule::RequireLogged(logged(table)?),
             "require_seed" => seed(table)?,
@@ -260,8 +285,7 @@ fn keys(table: &mut Table) -> Result<Vec<PublicKey>, Error> {
     keys.collect()
 }
 
-fn models(table: &mut Table) -> Result<Vec<String>, Error> {
-    let digests = table.texts("digests")?;
+fn models(digests: Vec<String>) -> Result<Vec<String>, Error> {
     if let Some(text) = digests.iter().find(|text| !is_digest(text)) {
         let text = quoted(&shorten(text, 90));
         return Err(format_error(format!("not a model digest: {text}")));
@@ -287,16 +311,16 @@ fn nonce(table: &mut Table) -> Result<String, Error> {
 }
 
 fn decode(table: &mut Table) -> Result<Decode, Error> {
-    let Value::Table(content) = table.take("decode")? else {
-        return Err(table.wrong_type("decode", "dict"));
-    };
-    let members = content.into_iter().map(|(key, value)| match value {
-        Value::String(text) => Ok((key, Parameter::Text(text))),
-        Value::Integer(integer) => Ok((key, Parameter::Integer(integer))),
-        _ => Err(format_error(
-            "ExpectDecode needs a table of strings and integers",
-        )),
-    });
+    let members = table
+        .table("decode")?
+        .into_iter()
+        .map(|(key, value)| match value {
+            Value::String(text) => Ok((key, Parameter::Text(text))),
+            Value::Integer(integer) => Ok((key, Parameter::Integer(integer))),
+            _ => Err(format_error(
+                "ExpectDecode needs a table of strings and integers",
+            )),
+        });
     members.collect()
 }
 
@@ -307,6 +331,7 @@ fn logged(table: &mut Table) -> Result<LogTrust, Error> {
     } else {
         None
     };
+    let allow_split_view = table.flag("allow_split_view")?;
     let logs = some("RequireLogged", logs)?;
     let cosigners = note_keys(&cosigners)?;
     let min_cosigners = match stated {
@@ -317,6 +342,14 @@ fn logged(table: &mut Table) -> Result<LogTrust, Error> {
     for (role, keys) in [(Role::Log, &logs), (Role::Cosigner, &cosigners)] {
         require_distinct(role, keys)?;
     }
+    if logs
+        .iter()
+        .any(|log| cosigners.iter().any(|one| one.raw == log.raw))
+    {
+        return Err(format_error(
+            "RequireLogged: one key is named as a log and as a cosigner of it",
+        ));
+    }
     let min_cosigners = usize::try_from(min_cosigners)
         .ok()
         .filter(|count| *count <= cosigners.len())
@@ -326,10 +359,18 @@ fn logged(table: &mut Table) -> Result<LogTrust, Error> {
                 "RequireLogged: {min_cosigners} cosigners of {named} that are named"
             ))
         })?;
+    let (count, among) = (min_cosigners, cosigners.len());
+    if count > 0 && count.saturating_mul(2) <= among && !allow_split_view {
+        return Err(format_error(format!(
+            "RequireLogged: {count} of {among} cosigners: two histories could both be cosigned, \
+             with no cosigner that lies"
+        )));
+    }
     Ok(LogTrust {
         logs,
         cosigners,
         min_cosigners,
+        allow_split_view,
     })
 }
 
@@ -370,6 +411,27 @@ fn seed(table: &mut Table) -> Result<Rule, Error> {
     } else {
         None
     };
+    let free = table.texts("any")?;
+    if free.iter().any(|part| !PARTS.contains(&part.as_str())) {
+        let message = "key 'any' names parts other than those of a question";
+        return Err(format_error(message));
+    }
+    let is_free = |part: &str| free.iter().any(|free| free == part);
+    let nonce = if is_free("nonce") {
+        None
+    } else {
+        Some(table.text("nonce")?)
+    };
+    let parameters = if is_free("parameters") {
+        None
+    } else {
+        Some(parameters(table)?)
+    };
+    let digests = if is_free("models") {
+        None
+    } else {
+        Some(table.texts("models")?)
+    };
     if beacon != QUICKNET {
         let (beacon, expected) = (quoted(&shorten(&beacon, 64)), quoted(QUICKNET));
         let message = format!("unknown beacon {beacon}; expected {expected}");
@@ -391,5 +453,34 @@ fn seed(table: &mut Table) -> Result<Rule, Error> {
     }
     let raw: Option<Vec<[u8; 32]>> = keys.iter().map(PublicKey::ed25519).collect();
     let keys = raw.ok_or_else(|| format_error("RequireSeed: a key for seeds is an Ed25519 key"))?;
-    Ok(Rule::RequireSeed { mode, keys, logged })
+    if nonce
+        .as_ref()
+        .is_some_and(|nonce| nonce.chars().count() > MAX_NONCE)
+    {
+        let message = "the nonce is the one that was sent, '' if none was, or ANY";
+        return Err(format_error(message));
+    }
+    Ok(Rule::RequireSeed(Box::new(SeedRule {
+        mode,
+        keys,
+        nonce,
+        parameters,
+        models: digests.map(models).transpose()?,
+        logged,
+    })))
+}
+
+/// Parts of a question, which a policy compares or says that it does not.
+const PARTS: [&str; 3] = ["nonce", "parameters", "models"];
+
+fn parameters(table: &mut Table) -> Result<Parameters, Error> {
+    let mut content = Table {
+        content: table.table("parameters")?,
+        place: format!("{}: parameters", table.place),
+    };
+    let decode = decode(&mut content)?;
+    let template = content.optional_text("template")?;
+    let tokenizer = content.optional_text("tokenizer")?;
+    content.require_empty()?;
+    Ok((decode, template, tokenizer))
 }

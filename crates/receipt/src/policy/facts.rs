@@ -48,6 +48,9 @@ pub(crate) struct Answer {
     pub(crate) undecided: Kind,
     /// What a rejection is, where there is something more exact than the policy's own error.
     pub(crate) rejected: Option<Error>,
+    /// What an accepted answer rests on: bindings in a log, and what was not compared.
+    pub(crate) logged: Vec<Logged>,
+    pub(crate) assumptions: Vec<String>,
 }
 
 impl Answer {
@@ -58,6 +61,8 @@ impl Answer {
             detail: detail.into(),
             undecided: Kind::RevealMissing,
             rejected: None,
+            logged: Vec::new(),
+            assumptions: Vec::new(),
         }
     }
 
@@ -98,7 +103,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) output_match: Outcome,
     pub(crate) now: Option<i64>,
     /// Makes check 16 for the logs and cosigners that a rule names.
-    pub(crate) logged: &'a dyn Fn(&LogTrust) -> Result<Logged, Error>,
+    pub(crate) logged: &'a dyn Fn(&LogTrust) -> Result<Vec<Logged>, Error>,
     /// What check 17 showed.
     pub(crate) seed: &'a Result<Option<Drawn>, Error>,
 }

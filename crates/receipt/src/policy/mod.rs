@@ -9,5 +9,5 @@ mod rules;
 pub use facts::Outcome;
 
 pub(crate) use document::read;
-pub(crate) use facts::{EnvelopeFacts, Facts, Soundness};
-pub(crate) use rules::Rule;
+pub(crate) use facts::{Answer, EnvelopeFacts, Facts, Soundness};
+pub(crate) use rules::{Rule, distinct};

@@ -6,9 +6,24 @@ use crate::error::{Error, Kind};
 use crate::keys::PublicKey;
 use crate::log::{LogTrust, Logged};
 use crate::policy::facts::{Answer, Facts, Outcome, Soundness};
-use crate::seed::{MARGIN_SECONDS, QUICKNET, due, first_after};
-use crate::statement::{Decode, Parameter};
+use crate::seed::{CLOCK_SLACK_SECONDS, MARGIN_SECONDS, QUICKNET, due, first_after};
+use crate::statement::{Decode, Parameter, Statement};
 use crate::text::{listed, quoted, shorten};
+
+/// Decode parameters, template and tokenizer.
+pub(crate) type Parameters = (Decode, String, String);
+
+/// What a seed must follow from; a part that is absent is not compared.
+#[derive(Debug, Clone)]
+pub(crate) struct SeedRule {
+    pub(crate) mode: String,
+    pub(crate) keys: Vec<[u8; 32]>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) parameters: Option<Parameters>,
+    pub(crate) models: Option<Vec<String>>,
+    /// For mode `vrf+beacon` alone.
+    pub(crate) logged: Option<LogTrust>,
+}
 
 /// A rule, or rules of rules.
 #[derive(Debug, Clone)]
@@ -17,20 +32,12 @@ pub(crate) enum Rule {
     TrustedModels(Vec<String>),
     RequireTier(Vec<String>),
     RequireLogged(LogTrust),
-    RequireSeed {
-        mode: String,
-        keys: Vec<[u8; 32]>,
-        /// For mode `vrf+beacon` alone.
-        logged: Option<LogTrust>,
-    },
+    RequireSeed(Box<SeedRule>),
     ExpectDecode(Decode),
     ExpectInput,
     ExpectOutput,
     Nonce(String),
-    MaxAge {
-        seconds: u64,
-        clock_skew: u64,
-    },
+    MaxAge { seconds: u64, clock_skew: u64 },
     MaxSaturation(u64),
     MinSoundnessBits(u64),
     AllOf(Vec<Rule>),
@@ -48,7 +55,7 @@ impl Rule {
             Self::TrustedModels(_)
             | Self::RequireTier(_)
             | Self::RequireLogged(_)
-            | Self::RequireSeed { .. }
+            | Self::RequireSeed(_)
             | Self::ExpectDecode(_)
             | Self::ExpectInput
             | Self::ExpectOutput
@@ -81,12 +88,17 @@ impl Rule {
                 Answer::new(Outcome::holds(holds), "require_tier", detail)
             }
             Self::RequireLogged(trust) => match (facts.logged)(trust) {
-                Ok(shown) => Answer::new(Outcome::Accepted, "require_logged", shown.detail()),
+                Ok(shown) => {
+                    let mut shown = shown;
+                    shown.truncate(1);
+                    let detail = shown.first().map(Logged::detail).unwrap_or_default();
+                    let mut answer = Answer::new(Outcome::Accepted, "require_logged", detail);
+                    answer.logged = shown;
+                    answer
+                }
                 Err(error) => Answer::rejected("require_logged", &error),
             },
-            Self::RequireSeed { mode, keys, logged } => {
-                require_seed(facts, mode, keys, logged.as_ref())
-            }
+            Self::RequireSeed(rule) => rule.evaluate(facts),
             Self::ExpectDecode(decode) => {
                 let found = &facts.statement.decode;
                 let (shown, expected) = (described(found), described(decode));
@@ -132,17 +144,38 @@ impl Rule {
     }
 }
 
-/// The least answer; of equals, the first. Every rule is asked.
+/// The least answer; of equals, the first. Every rule is asked, and what all of them rest on is kept.
 fn all_of(rules: &[Rule], facts: &Facts<'_>) -> Answer {
-    let answers = rules.iter().map(|rule| rule.evaluate(facts));
-    let least = answers.reduce(|least, answer| {
+    let answers: Vec<Answer> = rules.iter().map(|rule| rule.evaluate(facts)).collect();
+    let least = answers.iter().reduce(|least, answer| {
         if answer.outcome < least.outcome {
             answer
         } else {
             least
         }
     });
-    least.unwrap_or_else(|| Answer::new(Outcome::Rejected, "all_of", "no rule"))
+    let Some(least) = least else {
+        return Answer::new(Outcome::Rejected, "all_of", "no rule");
+    };
+    let mut least = least.clone();
+    if least.outcome == Outcome::Accepted {
+        least.logged = distinct(answers.iter().flat_map(|one| &one.logged));
+        least.assumptions = distinct(answers.iter().flat_map(|one| &one.assumptions));
+    }
+    least
+}
+
+/// Items in the order in which each came first.
+pub(crate) fn distinct<'a, T: PartialEq + Clone + 'a>(
+    items: impl Iterator<Item = &'a T>,
+) -> Vec<T> {
+    let mut found: Vec<T> = Vec::new();
+    for item in items {
+        if !found.contains(item) {
+            found.push(item.clone());
+        }
+    }
+    found
 }
 
 /// The greatest answer; if none accepts, it names them all.
@@ -196,69 +229,134 @@ fn max_age(facts: &Facts<'_>, seconds: u64, clock_skew: u64) -> Answer {
     Answer::new(Outcome::holds(holds), "max_age", detail)
 }
 
-/// Takes the result of check 17, and compares what only the policy knows.
-fn require_seed(
-    facts: &Facts<'_>,
-    mode: &str,
-    keys: &[[u8; 32]],
-    logged: Option<&LogTrust>,
-) -> Answer {
-    let refused = |detail: String| Answer::new(Outcome::Rejected, "require_seed", detail);
-    let seed = match facts.seed {
-        Err(error) => return Answer::rejected("require_seed", error),
-        Ok(seed) => seed,
-    };
-    let stated = &facts.statement.seed_mode;
-    let Some(seed) = seed.as_ref().filter(|_| stated == mode) else {
-        let (stated, mode) = (quoted(stated), quoted(mode));
-        return refused(format!("mode {stated}, required: {mode}"));
-    };
-    if !keys.contains(&seed.key) {
-        let key = seed.short_key();
-        return refused(format!("the seed is of key {key}, which is not named"));
+fn refused(detail: String) -> Answer {
+    Answer::new(Outcome::Rejected, "require_seed", detail)
+}
+
+impl SeedRule {
+    /// Takes the result of check 17, and compares what only the policy knows.
+    fn evaluate(&self, facts: &Facts<'_>) -> Answer {
+        let seed = match facts.seed {
+            Err(error) => return Answer::rejected("require_seed", error),
+            Ok(seed) => seed,
+        };
+        let stated = &facts.statement.seed_mode;
+        let Some(seed) = seed.as_ref().filter(|_| *stated == self.mode) else {
+            let (stated, mode) = (quoted(stated), quoted(&self.mode));
+            return refused(format!("mode {stated}, required: {mode}"));
+        };
+        if !self.keys.contains(&seed.key) {
+            let key = seed.short_key();
+            return refused(format!("the seed is of key {key}, which is not named"));
+        }
+        if let Some(difference) = self.difference(facts.statement) {
+            return refused(difference);
+        }
+        let Some(trust) = &self.logged else {
+            return self.accepted(seed.detail(), None);
+        };
+        let Some(round) = seed.round else {
+            return refused(format!("the round is not of beacon {}", quoted(QUICKNET)));
+        };
+        let shown = match (facts.logged)(trust) {
+            Err(error) => return Answer::rejected("require_seed", &error),
+            Ok(shown) => shown,
+        };
+        let answers = shown
+            .iter()
+            .map(|one| self.timed(one, round, trust.min_cosigners));
+        // Of equals the first.
+        let best = answers.reduce(|best, answer| {
+            if answer.outcome > best.outcome {
+                answer
+            } else {
+                best
+            }
+        });
+        best.unwrap_or_else(|| refused("no binding".to_owned()))
     }
-    if facts.statement.received.is_salted {
+
+    /// How the statement's question differs from the client's.
+    fn difference(&self, statement: &Statement) -> Option<String> {
+        let found = &statement.request_id;
+        if let Some(nonce) = self.nonce.as_ref().filter(|nonce| *nonce != found) {
+            let (found, nonce) = (shorten(&quoted(found), 90), shorten(&quoted(nonce), 90));
+            return Some(format!("request id {found}, expected {nonce}"));
+        }
+        let model = &statement.model;
+        if self
+            .models
+            .as_ref()
+            .is_some_and(|models| !models.contains(model))
+        {
+            return Some(format!("model {model} is not named"));
+        }
+        if let Some((decode, template, tokenizer)) = &self.parameters {
+            let stated = (&statement.decode, &statement.template, &statement.tokenizer);
+            if stated != (decode, template, tokenizer) {
+                let shown = |(decode, template, tokenizer): (&Decode, &str, &str)| {
+                    let (template, tokenizer) = (quoted(template), quoted(tokenizer));
+                    let decode = described(decode);
+                    let shown = format!(
+                        "{{'decode': {decode}, 'template': {template}, 'tokenizer': {tokenizer}}}"
+                    );
+                    shorten(&shown, 200)
+                };
+                let (stated, wanted) = (
+                    shown((stated.0, stated.1, stated.2)),
+                    shown((decode, template, tokenizer)),
+                );
+                return Some(format!("parameters {stated}, expected {wanted}"));
+            }
+        }
         let detail = "the commitment to the input is neither plain nor stated as one's own";
-        return refused(detail.to_owned());
+        statement.received.is_salted.then(|| detail.to_owned())
     }
-    let Some(trust) = logged else {
-        return Answer::new(Outcome::Accepted, "require_seed", seed.detail());
-    };
-    let Some(round) = seed.round else {
-        return refused(format!("the round is not of beacon {}", quoted(QUICKNET)));
-    };
-    match (facts.logged)(trust) {
-        Err(error) => Answer::rejected("require_seed", &error),
-        Ok(shown) => timed(&shown, round, trust.min_cosigners),
+
+    /// The round is the intent's, and cosigners had seen the intent before it was due.
+    fn timed(&self, logged: &Logged, round: u64, needed: usize) -> Answer {
+        let expected = first_after(logged.intent_time.saturating_add(MARGIN_SECONDS));
+        if round != expected {
+            return refused(format!("round {round}, the intent's round is {expected}"));
+        }
+        let in_time = due(expected).saturating_sub(CLOCK_SLACK_SECONDS);
+        let early = logged.intent_seen.iter();
+        let early = early.filter(|seen| seen.timestamp <= in_time).count();
+        if early < needed {
+            return refused(format!(
+                "{early} cosigners had seen the intent {CLOCK_SLACK_SECONDS} s before round \
+                 {expected} was due, required: {needed}"
+            ));
+        }
+        let detail = format!(
+            "round {expected} of {QUICKNET}, and {early} cosigners had seen the intent before it was \
+             due"
+        );
+        self.accepted(detail, Some(logged))
+    }
+
+    fn accepted(&self, detail: String, logged: Option<&Logged>) -> Answer {
+        let mut answer = Answer::new(Outcome::Accepted, "require_seed", detail);
+        let parts = [
+            ("nonce", self.nonce.is_none()),
+            ("model", self.models.is_none()),
+            ("set of parameters", self.parameters.is_none()),
+        ];
+        for (part, _) in parts.into_iter().filter(|(_, is_free)| *is_free) {
+            answer.assumptions.push(format!(
+                "seed: the {part} was not compared; whoever chose it may have chosen the draw"
+            ));
+        }
+        if let Some(logged) = logged {
+            answer.assumptions.push(UNTIMED.to_owned());
+            answer.logged.push(logged.clone());
+        }
+        answer
     }
 }
 
-/// The round is the intent's, and cosigners had seen the intent before it was due.
-fn timed(logged: &Logged, round: u64, needed: usize) -> Answer {
-    let refused = |detail: String| Answer::new(Outcome::Rejected, "require_seed", detail);
-    let expected = first_after(logged.intent_time.saturating_add(MARGIN_SECONDS));
-    if round != expected {
-        return refused(format!("round {round}, the intent's round is {expected}"));
-    }
-    let due = due(expected);
-    let early = logged
-        .intent_seen
-        .iter()
-        .filter(|seen| seen.timestamp < due);
-    let early = early.count();
-    if early < needed {
-        return refused(format!(
-            "{early} cosigners had seen the intent before round {expected} was due, required: {needed}"
-        ));
-    }
-    Answer::new(
-        Outcome::Accepted,
-        "require_seed",
-        format!(
-            "round {expected} of {QUICKNET}, and {early} cosigners had seen the intent before it was due"
-        ),
-    )
-}
+const UNTIMED: &str = "seed: nobody compared the time of asking with the intent's; each intent of \
+    the question in the log was one more draw";
 
 /// Decode parameters, for messages.
 fn described(decode: &Decode) -> String {

@@ -15,6 +15,7 @@ mod succinct;
 mod tiers;
 
 pub use checks::{Check, Status};
+pub(crate) use given::Arguments;
 pub use given::Given;
 pub use report::{Report, Verdict, Verified};
 
@@ -23,19 +24,15 @@ use core::cell::RefCell;
 use crate::bundle::{Evidence, Receipt};
 use crate::error::{Error, Kind};
 use crate::log::{LogTrust, Logged, verify_logged};
-use crate::policy::{EnvelopeFacts, Facts, Outcome, Rule, read as read_policy};
+use crate::policy::{Answer, EnvelopeFacts, Facts, Outcome, Rule, distinct, read as read_policy};
 use crate::seed::{Drawn, drawn_of};
 use checks::CHECKS;
 use comparison::compare;
 use envelopes::{VerifiedEnvelope, check_envelope};
-use given::Arguments;
 use reexecution::Reexecution;
 use report::{Properties, Shown, Standing};
 use succinct::Succinct;
 use tiers::Tier;
-
-const OUTSIDE: &str = "log: answers that the signer gave outside this log cannot be seen";
-const UNWITNESSED: &str = "log: no cosigner was asked for, so others may be shown another log";
 
 /// Judges one receipt by a policy document.
 pub fn verify(receipt: &[u8], policy: &str, given: &Given<'_>) -> Verdict {
@@ -56,8 +53,17 @@ pub fn explain(receipt: &[u8], policy: &str, given: &Given<'_>) -> Result<Report
         Ok(receipt) => receipt,
         Err(error) => return Ok(unreadable(error)),
     };
+    report_of(&receipt, &policy, &given)
+}
+
+/// Makes every check of a parsed receipt.
+pub(crate) fn report_of(
+    receipt: &Receipt,
+    policy: &Rule,
+    given: &Arguments,
+) -> Result<Report, Error> {
     let evidence = receipt.evidence_by_digest();
-    Verification::new(&receipt, &evidence, &policy, &given)?.report()
+    Verification::new(receipt, &evidence, policy, given)?.report()
 }
 
 fn meaning(number: u8) -> &'static str {
@@ -66,7 +72,7 @@ fn meaning(number: u8) -> &'static str {
 }
 
 /// What becomes of bytes that are no receipt.
-fn unreadable(error: Error) -> Report {
+pub(crate) fn unreadable(error: Error) -> Report {
     let failed = match error.check {
         Some("size") => 1,
         Some("encoding") => 2,
@@ -88,6 +94,8 @@ struct Candidate<'a> {
     envelope: Option<VerifiedEnvelope<'a>>,
     /// What its evidence showed, if check 14 passed.
     shown: Option<Shown>,
+    /// What the policy answered, if it was asked.
+    answer: Option<Answer>,
     checks: Vec<Check>,
 }
 
@@ -112,7 +120,7 @@ fn least<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Outcome {
 }
 
 /// What check 16 showed for each set of logs and cosigners that a rule named, in the order of asking.
-type Asked = Vec<(LogTrust, Result<Logged, Error>)>;
+type Asked = Vec<(LogTrust, Result<Vec<Logged>, Error>)>;
 
 /// Checks 4 to 17 of one parsed receipt, and the verdict over them.
 struct Verification<'a> {
@@ -175,7 +183,7 @@ impl<'a> Verification<'a> {
     }
 
     /// 16. Made when a rule asks, once for the logs and cosigners that it names.
-    fn logged(&self, trust: &LogTrust) -> Result<Logged, Error> {
+    fn logged(&self, trust: &LogTrust) -> Result<Vec<Logged>, Error> {
         let mut asked = self.asked.borrow_mut();
         if let Some((_, shown)) = asked.iter().find(|(known, _)| known == trust) {
             return shown.clone();
@@ -188,7 +196,10 @@ impl<'a> Verification<'a> {
     fn log_checks(&self) -> Vec<Check> {
         let asked = self.asked.borrow();
         let checks = asked.iter().map(|(_, shown)| match shown {
-            Ok(shown) => Check::passed(16, shown.detail()),
+            Ok(shown) => {
+                let detail = shown.first().map(Logged::detail);
+                Check::passed(16, detail.unwrap_or_default())
+            }
             Err(error) => {
                 let detail = format!("{}: {}", error.check.unwrap_or("None"), error.message);
                 let mut check = Check::failed(16, error.clone());
@@ -210,17 +221,19 @@ impl<'a> Verification<'a> {
         for numbered in self.receipt.envelopes.iter().enumerate() {
             let (mut checks, envelope) =
                 check_envelope(self.receipt, numbered, &signers, self.evidence);
-            let mut shown = None;
+            let (mut shown, mut answer) = (None, None);
             if let Some(envelope) = &envelope {
                 let (check, found) = self.check_tier(envelope)?;
                 checks.push(check.of_envelope(numbered.0));
-                let check = self.check_policy(envelope, found.as_ref());
+                let (check, answered) = self.check_policy(envelope, found.as_ref());
                 checks.push(check.of_envelope(numbered.0));
+                answer = Some(answered);
                 shown = found;
             }
             candidates.push(Candidate {
                 envelope,
                 shown,
+                answer,
                 checks,
             });
         }
@@ -248,7 +261,11 @@ impl<'a> Verification<'a> {
     }
 
     /// 15. The policy accepts this envelope.
-    fn check_policy(&self, envelope: &VerifiedEnvelope<'_>, shown: Option<&Shown>) -> Check {
+    fn check_policy(
+        &self,
+        envelope: &VerifiedEnvelope<'_>,
+        shown: Option<&Shown>,
+    ) -> (Check, Answer) {
         let logged = |trust: &LogTrust| self.logged(trust);
         let answer = self.policy.evaluate(&Facts {
             statement: &self.receipt.statement,
@@ -270,13 +287,14 @@ impl<'a> Verification<'a> {
             Outcome::Accepted => (Status::Passed, None),
             Outcome::Undecided => (Status::Undecided, Some(error(answer.undecided))),
             Outcome::Rejected => {
-                let error = answer.rejected.unwrap_or_else(|| error(Kind::Policy));
+                let exact = answer.rejected.clone();
+                let error = exact.unwrap_or_else(|| error(Kind::Policy));
                 (Status::Failed, Some(error))
             }
         };
         let mut check = Check::new(15, status, detail);
         check.error = error;
-        check
+        (check, answer)
     }
 
     fn status_of(&self, number: u8) -> Status {
@@ -335,17 +353,17 @@ impl<'a> Verification<'a> {
 
     fn accepted(&self, best: &Candidate<'_>) -> Option<Verified> {
         let (envelope, shown) = best.envelope.as_ref().zip(best.shown.as_ref())?;
-        let asked = self.asked.borrow();
-        let logged = asked.iter().find_map(|(_, shown)| shown.as_ref().ok());
+        // Only what the rules that accepted rest on: another branch may have asked other logs.
+        let answer = best.answer.as_ref()?;
+        let logged = answer.logged.first();
         let mut assumptions = shown.assumptions.clone();
-        if let Some(logged) = logged {
+        if logged.is_some() {
             // What tiers say of receipts that nothing shows to be logged.
             assumptions.retain(|one| !one.starts_with("log: none"));
-            assumptions.push(OUTSIDE.to_owned());
-            if logged.cosignatures.is_empty() {
-                assumptions.push(UNWITNESSED.to_owned());
-            }
         }
+        assumptions.extend(answer.logged.iter().flat_map(Logged::assumptions));
+        assumptions.extend(answer.assumptions.iter().cloned());
+        let assumptions = distinct(assumptions.iter());
         let standing = |established: Standing, number: u8| {
             established.with_match(self.status_of(number) == Status::Passed)
         };
