@@ -79,6 +79,9 @@ kinds! {
     /// A proof does not show what the statement says.
     Proof = "ProofError",
         "Do not use the answer. Ask for a new receipt, or run the program yourself.";
+    /// A quote of hardware is malformed, not genuine, or not about this statement.
+    Quote = "QuoteError",
+        "Do not use the answer; spec/v1/tee.md says what this check asks of a quote.";
     /// The seed is not the one of key and question.
     Seed = "SeedError", "Do not rely on this answer; keep the receipt: it shows a chosen seed.";
     /// A log does not show what it is said to show.
@@ -99,6 +102,9 @@ kinds! {
     /// A check cannot be made now.
     Undecided = "UndecidedError",
         "Supply what is missing and verify again; until then nothing is accepted.";
+    /// What a quote of hardware is judged by is missing.
+    Collateral = "CollateralError",
+        "Add current collateral (`veridical tee collateral add`) and a trusted time.";
     /// A check needs the program.
     ProgramMissing = "ProgramMissingError",
         "Pass the program file whose digest the statement names (`--program M.vprog`).";
@@ -132,7 +138,7 @@ impl Kind {
     pub const fn is_evidence(self) -> bool {
         matches!(
             self,
-            Self::Evidence | Self::Reexecution | Self::Proof | Self::Seed
+            Self::Evidence | Self::Reexecution | Self::Proof | Self::Quote | Self::Seed
         )
     }
 
@@ -140,7 +146,11 @@ impl Kind {
     pub const fn is_undecided(self) -> bool {
         matches!(
             self,
-            Self::Undecided | Self::ProgramMissing | Self::RevealMissing | Self::TemplateMissing
+            Self::Undecided
+                | Self::Collateral
+                | Self::ProgramMissing
+                | Self::RevealMissing
+                | Self::TemplateMissing
         )
     }
 

@@ -10,7 +10,7 @@ use crate::log::{LogTrust, NoteKey, Role};
 use crate::policy::rules::{Parameters, Rule, SeedRule, format_error};
 use crate::seed::QUICKNET;
 use crate::statement::{Decode, Parameter};
-use crate::text::{is_digest, listed, quoted, shorten};
+use crate::text::{is_digest, is_hex, listed, quoted, shorten};
 
 const VERSION: &str = "veridical-policy/v1";
 const MAX_BYTES: usize = 1024 * 1024;
@@ -19,12 +19,13 @@ const MAX_DEPTH: usize = 8;
 /// How far a signer's clock may be ahead, unless a policy says otherwise.
 const CLOCK_SKEW_SECONDS: i64 = 60;
 const MAX_NONCE: usize = 256;
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 15] = [
     "trusted_signers",
     "trusted_models",
     "require_tier",
     "require_logged",
     "require_seed",
+    "require_tee",
     "expect_decode",
     "expect_input",
     "expect_output",
@@ -219,8 +220,15 @@ impl Reader {
             "trusted_signers" => Rule::TrustedSigners(some("TrustedSigners", keys(table)?)?),
             "trusted_models" => Rule::TrustedModels(models(table.texts("digests")?)?),
             "require_tier" => Rule::RequireTier(tiers(table)?),
-            "require_logged" => Rule::RequireLogged(logged(table)?),
+            "require_logged" => {
+                let (trust, streams) = logged(table)?;
+                Rule::RequireLogged { trust, streams }
+            }
             "require_seed" => seed(table)?,
+            "require_tee" => {
+                hardware(core::mem::take(&mut table.content))?;
+                Rule::RequireTee
+            }
             "expect_decode" => Rule::ExpectDecode(decode(table)?),
             "expect_input" => Rule::ExpectInput,
             "expect_output" => Rule::ExpectOutput,
@@ -324,7 +332,8 @@ fn decode(table: &mut Table) -> Result<Decode, Error> {
     members.collect()
 }
 
-fn logged(table: &mut Table) -> Result<LogTrust, Error> {
+/// A rule about logs: whose checkpoints count, and the streams that a receipt may be of.
+fn logged(table: &mut Table) -> Result<(LogTrust, Vec<String>), Error> {
     let (logs, cosigners) = (table.texts("logs")?, table.texts("cosigners")?);
     let stated = if table.content.contains_key("min_cosigners") {
         Some(table.integer("min_cosigners")?)
@@ -332,6 +341,7 @@ fn logged(table: &mut Table) -> Result<LogTrust, Error> {
         None
     };
     let allow_split_view = table.flag("allow_split_view")?;
+    let streams = table.texts("streams")?;
     let logs = some("RequireLogged", logs)?;
     let cosigners = note_keys(&cosigners)?;
     let min_cosigners = match stated {
@@ -366,12 +376,16 @@ fn logged(table: &mut Table) -> Result<LogTrust, Error> {
              with no cosigner that lies"
         )));
     }
-    Ok(LogTrust {
+    if streams.iter().any(String::is_empty) {
+        return Err(format_error("RequireLogged: streams are names"));
+    }
+    let trust = LogTrust {
         logs,
         cosigners,
         min_cosigners,
         allow_split_view,
-    })
+    };
+    Ok((trust, streams))
 }
 
 fn note_keys(texts: &[String]) -> Result<Vec<NoteKey>, Error> {
@@ -407,7 +421,7 @@ fn seed(table: &mut Table) -> Result<Rule, Error> {
         QUICKNET.to_owned()
     };
     let logged = if mode == "vrf+beacon" {
-        Some(logged(table)?)
+        Some(logged(table)?.0)
     } else {
         None
     };
@@ -483,4 +497,52 @@ fn parameters(table: &mut Table) -> Result<Parameters, Error> {
     let tokenizer = content.optional_text("tokenizer")?;
     content.require_empty()?;
     Ok((decode, template, tokenizer))
+}
+
+/// Reads the members of a rule about hardware, which no rule here judges.
+fn hardware(content: Content) -> Result<(), Error> {
+    const FLAGS: [&str; 7] = [
+        "cached_keys",
+        "debug",
+        "dynamic_platform",
+        "migration",
+        "require_model",
+        "require_revocation",
+        "smt",
+    ];
+    const NUMBERS: [&str; 3] = ["gpus", "max_vmpl", "min_evaluation"];
+    const LISTS: [&str; 6] = [
+        "advisories",
+        "families",
+        "generations",
+        "platforms",
+        "simulators",
+        "statuses",
+    ];
+    for (key, value) in content {
+        let name = key.as_str();
+        let are_texts = |items: &[Value]| !items.is_empty() && items.iter().all(Value::is_str);
+        let fits = match &value {
+            Value::Boolean(_) => FLAGS.contains(&name),
+            Value::Integer(_) => NUMBERS.contains(&name),
+            Value::String(nonce) => name == "nonce" && is_hex(&nonce.to_ascii_lowercase(), 64),
+            Value::Array(items) if name == "measurements" => {
+                !items.is_empty() && items.iter().all(Value::is_table)
+            }
+            Value::Array(items) => LISTS.contains(&name) && are_texts(items),
+            Value::Table(_) => name == "min_tcb",
+            Value::Float(_) | Value::Datetime(_) => false,
+        };
+        let known = ["measurements", "min_tcb", "nonce"];
+        let known = known.iter().chain(&FLAGS).chain(&NUMBERS).chain(&LISTS);
+        if !known.into_iter().any(|known| *known == name) {
+            let name = quoted(&shorten(name, 64));
+            return Err(format_error(format!("unknown key {name}")));
+        }
+        if !fits {
+            let message = format!("key {} is of another type, or empty", quoted(name));
+            return Err(format_error(message));
+        }
+    }
+    Ok(())
 }

@@ -31,13 +31,22 @@ pub(crate) enum Rule {
     TrustedSigners(Vec<PublicKey>),
     TrustedModels(Vec<String>),
     RequireTier(Vec<String>),
-    RequireLogged(LogTrust),
+    RequireLogged {
+        trust: LogTrust,
+        /// The intent is in one of these, if there are any.
+        streams: Vec<String>,
+    },
+    /// Its members are not kept: no quote is checked here, so none is judged.
+    RequireTee,
     RequireSeed(Box<SeedRule>),
     ExpectDecode(Decode),
     ExpectInput,
     ExpectOutput,
     Nonce(String),
-    MaxAge { seconds: u64, clock_skew: u64 },
+    MaxAge {
+        seconds: u64,
+        clock_skew: u64,
+    },
     MaxSaturation(u64),
     MinSoundnessBits(u64),
     AllOf(Vec<Rule>),
@@ -54,7 +63,8 @@ impl Rule {
             }
             Self::TrustedModels(_)
             | Self::RequireTier(_)
-            | Self::RequireLogged(_)
+            | Self::RequireLogged { .. }
+            | Self::RequireTee
             | Self::RequireSeed(_)
             | Self::ExpectDecode(_)
             | Self::ExpectInput
@@ -87,7 +97,15 @@ impl Rule {
                 let detail = format!("tier {tier}, required: {required}");
                 Answer::new(Outcome::holds(holds), "require_tier", detail)
             }
-            Self::RequireLogged(trust) => match (facts.logged)(trust) {
+            Self::RequireTee => require_tee(envelope.tier),
+            Self::RequireLogged { streams, .. }
+                if !streams.is_empty() && !streams.contains(&facts.statement.sequence.stream) =>
+            {
+                let stream = quoted(&facts.statement.sequence.stream);
+                let detail = format!("stream {stream} is not named");
+                Answer::new(Outcome::Rejected, "require_logged", detail)
+            }
+            Self::RequireLogged { trust, .. } => match (facts.logged)(trust) {
                 Ok(shown) => {
                     let mut shown = shown;
                     shown.truncate(1);
@@ -210,6 +228,16 @@ fn matched(rule: &'static str, outcome: Outcome) -> Answer {
         Outcome::Rejected => "it is not the caller's own",
     };
     Answer::new(outcome, rule, detail)
+}
+
+fn require_tee(tier: &str) -> Answer {
+    if tier != "tee" {
+        let detail = format!("tier {}, required: tee", quoted(tier));
+        return Answer::new(Outcome::Rejected, "require_tee", detail);
+    }
+    let mut answer = Answer::new(Outcome::Undecided, "require_tee", "no quote was verified");
+    answer.undecided = Kind::Collateral;
+    answer
 }
 
 fn max_age(facts: &Facts<'_>, seconds: u64, clock_skew: u64) -> Answer {

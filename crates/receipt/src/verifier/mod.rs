@@ -22,6 +22,7 @@ pub use report::{Report, Verdict, Verified};
 use core::cell::RefCell;
 
 use crate::bundle::{Evidence, Receipt};
+use crate::envelope::Predicate;
 use crate::error::{Error, Kind};
 use crate::log::{LogTrust, Logged, verify_logged};
 use crate::policy::{Answer, EnvelopeFacts, Facts, Outcome, Rule, distinct, read as read_policy};
@@ -86,6 +87,22 @@ pub(crate) fn unreadable(error: Error) -> Report {
     Report {
         checks: checks.to_vec(),
         verdict: Verdict::Rejected(error),
+    }
+}
+
+/// Why an envelope of tier `tee` is not accepted here.
+fn unchecked_quotes(predicate: &Predicate) -> Error {
+    match predicate.evidence.len() {
+        1 => Error::new(
+            Kind::Collateral,
+            "this verifier does not check quotes of hardware",
+        )
+        .of("tier")
+        .advise("Check the receipt with `veridical verify`."),
+        blobs => {
+            let message = format!("{blobs} blobs; this tier takes one");
+            Error::new(Kind::Quote, message).of("tee.format")
+        }
     }
 }
 
@@ -248,6 +265,7 @@ impl<'a> Verification<'a> {
         let shown = match envelope.tier {
             Tier::Reexecution => self.reexecution.verify(&envelope.predicate),
             Tier::Zk => self.succinct.verify(&envelope.predicate),
+            Tier::Tee => Err(unchecked_quotes(&envelope.predicate)),
         };
         match shown {
             Ok(shown) => Ok((Check::passed(14, shown.detail.clone()), Some(shown))),
@@ -267,7 +285,7 @@ impl<'a> Verification<'a> {
         shown: Option<&Shown>,
     ) -> (Check, Answer) {
         let logged = |trust: &LogTrust| self.logged(trust);
-        let answer = self.policy.evaluate(&Facts {
+        let facts = Facts {
             statement: &self.receipt.statement,
             envelope: EnvelopeFacts {
                 signer: envelope.signer,
@@ -280,7 +298,12 @@ impl<'a> Verification<'a> {
             now: self.given.now,
             logged: &logged,
             seed: &self.seed,
-        });
+        };
+        let mut answer = self.policy.evaluate(&facts);
+        // A policy accepts what hardware says only where a rule has judged the hardware.
+        if envelope.tier == Tier::Tee && answer.outcome == Outcome::Accepted {
+            answer = Rule::RequireTee.evaluate(&facts);
+        }
         let detail = format!("{}: {}", answer.rule, answer.detail);
         let error = |kind: Kind| Error::new(kind, detail.clone()).of("policy");
         let (status, error) = match answer.outcome {

@@ -87,6 +87,7 @@ impl Verified {
     pub fn to_json(&self) -> Value {
         json!({
             "assumptions": self.assumptions,
+            "hardware": null,
             "issued_at": self.issued_at,
             "logged": self.logged.as_ref().map(Logged::to_json),
             "properties": {
