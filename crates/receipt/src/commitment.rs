@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Kind};
-use crate::text::{from_hex, hex, quoted, shorten};
+use crate::text::{from_hex, hex, quoted, shorten, tuple};
 
 /// Bytes of a salt.
 pub(crate) const SALT_BYTES: usize = 32;
@@ -241,9 +241,9 @@ pub(crate) fn tensors_to_bytes(tensors: &Tensors) -> Result<Vec<u8>, Error> {
     bytes.extend(count.to_le_bytes());
     for (name, tensor) in tensors {
         if tensor.shape.len() > MAX_RANK || tensor.elements.is_empty() {
-            let shape = &tensor.shape;
+            let shape = tuple(&tensor.shape);
             return refused(format!(
-                "shape {shape:?} is empty or has more than {MAX_RANK} axes"
+                "shape {shape} is empty or has more than {MAX_RANK} axes"
             ));
         }
         if !is_name(name.as_bytes()) {
@@ -336,7 +336,8 @@ fn read_tensor(
     });
     if shape.contains(&0) || size != Some(length(elements)) {
         return Err(field(format!(
-            "shape {shape:?} does not fit {} bytes",
+            "shape {} does not fit {} bytes",
+            tuple(&shape),
             elements.len()
         )));
     }

@@ -161,6 +161,15 @@ pub(crate) fn is_printable(character: char) -> bool {
     text.escape_debug().nth(1) == Some(character)
 }
 
+/// A shape, for messages.
+pub(crate) fn tuple(numbers: &[u64]) -> String {
+    let texts: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    match texts.as_slice() {
+        [one] => format!("({one},)"),
+        _ => format!("({})", texts.join(", ")),
+    }
+}
+
 /// Names with commas, for messages.
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().collect::<Vec<_>>().join(", ")

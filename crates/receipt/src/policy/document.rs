@@ -206,9 +206,9 @@ impl Reader {
         }
         let kind = table.text("type")?;
         let rule = self.built(&kind, &mut table, depth);
-        let rule = rule.map_err(|error| match error.place {
-            Some(_) => error,
-            None => error.at(&table.place),
+        let rule = rule.map_err(|error| {
+            let place = error.place.as_ref().unwrap_or(&table.place);
+            Error::new(error.kind, error.message).at(place)
         })?;
         table.require_empty()?;
         Ok(rule)

@@ -5,7 +5,7 @@
 use crate::commitment::{Dtype, Tensor, Tensors};
 use crate::error::{Error, Kind};
 use crate::post::template::{Field, Piece, Place, Template};
-use crate::text::{quoted, shorten};
+use crate::text::{quoted, shorten, tuple};
 
 /// A filled text, and which of its bytes came from the output.
 #[derive(Debug)]
@@ -110,9 +110,9 @@ fn row(
     let shape = &tensor.shape;
     let given = place.index.len().saturating_add(place.is_of_largest.into());
     if given != shape.len() {
-        let axes = shape.len();
+        let (axes, shape) = (shape.len(), tuple(shape));
         return Err(refuse(
-            format!("{axes} indices are needed for shape {shape:?}"),
+            format!("{axes} indices are needed for shape {shape}"),
             named,
         ));
     }
@@ -122,9 +122,9 @@ fn row(
         .zip(shape)
         .any(|(index, size)| index >= size)
     {
-        let index = &place.index;
+        let (index, shape) = (tuple(&place.index), tuple(shape));
         return Err(refuse(
-            format!("index {index:?} is outside shape {shape:?}"),
+            format!("index {index} is outside shape {shape}"),
             named,
         ));
     }
