@@ -191,6 +191,7 @@ def verify(
     log_key: Annotated[list[str], Flag],
     cosigner_key: Annotated[list[str] | None, Flag] = None,
     min_cosigners: int | None = None,
+    allow_split_view: Annotated[bool, Flag] = False,
     folder: Path | None = None,
     json: Annotated[bool, Flag] = False,
 ) -> ExitCode:
@@ -207,6 +208,8 @@ def verify(
     min_cosigners
         How many of them must have signed; all of them if it is not given. With --folder, signed
         the present checkpoint.
+    allow_split_view
+        Take half of them or fewer, of which two can be honest and have signed two histories.
     folder
         The log as it is now.
     json
@@ -215,7 +218,12 @@ def verify(
     cosigners = tuple(tlog.NoteKey.from_vkey(text) for text in cosigner_key or ())
     count = len(cosigners) if min_cosigners is None else min_cosigners
     logs = tuple(tlog.NoteKey.from_vkey(text) for text in log_key)
-    trust = tlog.LogTrust(logs=logs, cosigners=cosigners, min_cosigners=count)
+    trust = tlog.LogTrust(
+        logs=logs,
+        cosigners=cosigners,
+        min_cosigners=count,
+        allow_split_view=allow_split_view,
+    )
     content = _read(file)
     if folder is None:
         proof, key, entry = tlog.verify_proof(content, trust)
@@ -231,6 +239,8 @@ def verify(
     show_values({"verdict": "accepted", **value}, json=json)
     if not cosigned and not json:
         emit("assumes  the log shows others the same: no cosigner was asked for")
+    elif 2 * len(cosigned) <= len(cosigners) and not json:
+        emit("assumes  the log shows others the same: half of the cosigners or fewer signed")
     return ExitCode.ACCEPTED
 
 

@@ -78,6 +78,10 @@ def test_the_way_of_a_log(tmp_path: Path, keys: tuple[str, str], shell: Shell) -
     assert "no cosigner" in shell("verify", proof, *trust)
     shown = shell.json("verify", proof, *trust, "--cosigner-key", cosigner)
     assert (shown["verdict"], shown["cosigners"], shown["index"]) == ("accepted", 1, 2)
+    second = NoteKey.of("witness.example/w2", private_key(9).public_key, role="cosigner").vkey
+    half = ["--cosigner-key", cosigner, "--cosigner-key", second, "--min-cosigners", "1"]
+    assert "allow_split_view" in shell("verify", proof, *trust, *half, code=2)
+    assert "or fewer signed" in shell("verify", proof, *trust, *half, "--allow-split-view")
     assert shell.json("verify", str(held), *trust, "--folder", folder)["extends"] == 2
     # The present checkpoint has the log's signature alone.
     asked = [*trust, "--folder", folder, "--cosigner-key", cosigner]
