@@ -67,7 +67,7 @@ class Server:
         name = url.partition("?")[0].rpartition("/")[2]
         return int(self.execute(statement.format(sql.Literal(name))))
 
-    def execute(self, statement: sql.Composable) -> int:
+    def execute(self, statement: sql.Composed) -> int:
         """Run one statement, and return the number it gives, if any."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
             cursor = connection.execute(statement)
@@ -136,7 +136,16 @@ def running() -> Iterator[Server]:
 
     data = folder / "data"
     options = {**SETTINGS, "port": str(server.port), "unix_socket_directories": str(folder)}
-    initdb = ["-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password_file]
+    initdb: list[str | Path] = [
+        "-D",
+        data,
+        "-U",
+        USER,
+        "-A",
+        "scram-sha-256",
+        "--pwfile",
+        password_file,
+    ]
     given = " ".join(f"-c {name}={value}" for name, value in options.items())
     try:
         call(tools / "initdb", *initdb, "--no-sync", "--locale=C", "--encoding=UTF8")

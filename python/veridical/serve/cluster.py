@@ -72,7 +72,8 @@ class RemoteProver:
         self._threads = threads
         self._programs: dict[str, Program] = {}
         self._stage = ""
-        self._is_stopped = False
+        #: The task that somebody waits for: the one before may not have noticed that it ended.
+        self._wanted: Task | None = None
 
     def hello(self) -> str:
         """Return the version of this package where the prover runs."""
@@ -93,14 +94,19 @@ class RemoteProver:
         self, model: str, digest: str, profile: str, members: list[tuple[bytes, bytes]]
     ) -> tuple[bytes, int]:
         """Prove a task; return the evidence, and how many microseconds it took."""
-        self._is_stopped = False
-        task = Task(
+        task = self._wanted = Task(
             model=model,
             digest=digest,
             profile=profile,
             members=tuple(Member(question=one, statement=other) for one, other in members),
         )
-        proven = prove(self._programs[digest], task, threads=self._threads, progress=self._progress)
+
+        def progress(stage: str) -> None:
+            if self._wanted is not task:
+                raise InputError("nobody waits for this proof")
+            self._stage = stage
+
+        proven = prove(self._programs[digest], task, threads=self._threads, progress=progress)
         return proven.evidence, proven.microseconds
 
     def stage(self) -> str:
@@ -109,12 +115,7 @@ class RemoteProver:
 
     def stop(self) -> None:
         """End the proof that is made, at its next stage."""
-        self._is_stopped = True
-
-    def _progress(self, stage: str) -> None:
-        self._stage = stage
-        if self._is_stopped:
-            raise InputError("nobody waits for this proof")
+        self._wanted = None
 
 
 @dataclass(slots=True)

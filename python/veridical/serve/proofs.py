@@ -130,9 +130,9 @@ class Finisher:
             _LOG.warning("a worker handed in a proof that does not hold: %s", found.proof)
             self._queue.reject(digest, error=found.proof)
             return 0
-        for job_id, error in found.receipts.items():
-            if error:
-                self._queue.fail(job_id, error=error)
+        for job_id, problem in found.receipts.items():
+            if problem:
+                self._queue.fail(job_id, error=problem)
         sound = [job for job in jobs if found.receipts.get(job.job_id) == ""]
         if not sound:
             return 0

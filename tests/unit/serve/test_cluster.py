@@ -179,14 +179,9 @@ def test_an_error_of_the_task_leaves_its_prover_alive(store: Store, worker_on: W
             raise RayTaskError("memory")
 
     worker = worker_on(fake)
-    fake.actor_class.remote = lambda threads: SimpleNamespace(
-        hello=FakeMethod(actor, "hello"),
-        load=FakeMethod(actor, "load"),
-        prove=FakeMethod(actor, "prove"),
-        stage=FakeMethod(actor, "stage"),
-    )
     actor = FakeActor(1, frozenset())
     actor.prover = Failing(1)
+    fake.actor_class.remote = lambda threads: actor
     while worker.step():
         pass
     assert fake.killed == []
@@ -201,9 +196,29 @@ def test_a_prover_takes_a_program_under_its_own_digest_alone() -> None:
         prover.load("sha256:" + "0" * 64, EXAMPLE.read_bytes())
     digest = veridical.load(EXAMPLE).digest_hex
     prover.load(digest, EXAMPLE.read_bytes())
-    prover.stop()
     with pytest.raises(KeyError):
         prover.prove("example", "sha256:" + "0" * 64, "standard", [])
+
+
+def test_a_prover_drops_what_nobody_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    prover = cluster.RemoteProver(1)
+    digest = veridical.load(EXAMPLE).digest_hex
+    prover.load(digest, EXAMPLE.read_bytes())
+    stages: list[str] = []
+
+    def prove(
+        program: object, task: Task, *, threads: int, progress: Callable[[str], None]
+    ) -> Proven:
+        progress("witness")
+        stages.append(prover.stage())
+        prover.stop()
+        progress("lookups")
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(cluster, "prove", prove)
+    with pytest.raises(InputError, match="nobody waits"):
+        prover.prove("example", digest, "standard", [])
+    assert stages == ["witness"]
 
 
 def test_another_version_in_the_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sqlalchemy import select, update
+from starlette.testclient import TestClient
 
 import veridical
 from tests.toy import SIGNER
 from tests.unit.serve.conftest import EXAMPLE
 from tests.unit.serve.questions import MODELS, answered, ask, configuration
 from veridical import policy
+from veridical.serve import Gateway, Settings
+from veridical.serve.accounts import new_key
+from veridical.serve.app import make_app
 from veridical.serve.checker import Checker, CheckerLostError, Findings, Suspect
 from veridical.serve.proofs import Finisher
 from veridical.serve.proving import MAX_CELLS, most_items
@@ -281,3 +286,32 @@ def test_an_envelope_is_what_an_upgrade_signs(
         input={"x": np.zeros((1, 3), np.float32)},
         program=veridical.load(EXAMPLE),
     )
+
+
+@pytest.mark.parametrize("may_share", [False, True])
+@pytest.mark.parametrize("asked", [False, True])
+def test_sharing_takes_the_key_and_the_request(
+    settings: Settings, *, may_share: bool, asked: bool
+) -> None:
+    gateway = Gateway(replace(settings, is_open=False))
+    secrets = [
+        new_key(gateway.store, name=name, may_share=may_share) for name in ("first", "second")
+    ]
+    with TestClient(make_app(gateway), base_url="http://localhost") as client:
+        for secret in secrets:
+            headers = {"Authorization": f"Bearer {secret}"}
+            tensor = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [0, 0, 1]}
+            content = {"inputs": [tensor]}
+            answered = client.post("/v2/models/example/infer", json=content, headers=headers)
+            assert answered.status_code == 200, answered.text
+            receipt_id = answered.headers["Veridical-Receipt"]
+            query = f"tier=zk&share={'true' if asked else 'false'}"
+            job = client.post(f"/v1/receipts/{receipt_id}/upgrade?{query}", headers=headers)
+            assert job.status_code == 202, job.text
+            assert job.json()["share"] == (may_share and asked)
+        worker = Worker(configuration(settings.database_url))
+        proofs = 0
+        while worker.step():
+            proofs += 1
+        worker.close()
+    assert proofs == (1 if may_share and asked else 2)

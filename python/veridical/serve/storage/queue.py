@@ -475,7 +475,7 @@ def _batch(
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    taken: list[Row[Any]] = []
+    taken: list[Any] = []  # rows
     for row in found:
         items -= row.num_items
         if taken and items < 0:
