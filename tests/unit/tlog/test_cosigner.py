@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.tlog.logs import (
     LOG_KEY,
@@ -262,6 +264,46 @@ def test_answers_are_those_of_the_protocol(log: Log, cosigner: Cosigner) -> None
     answer = cosigner.add_checkpoint(encode_request(head.size, [], head))
     signed = SignedCheckpoint.from_bytes(head.to_bytes() + answer.body)
     assert len(signed.verify_cosigners([cosigner.key], at_least=1)) == 1
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_changed_request_is_answered_and_never_fails(
+    parts: tuple[Cosigner, list[bytes]], data: Any
+) -> None:
+    one, bodies = parts
+    body = bytearray(data.draw(st.sampled_from(bodies)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        position = data.draw(st.integers(0, len(body) - 1))
+        kind = data.draw(st.sampled_from("xid"))
+        if kind == "x":
+            body[position] ^= data.draw(st.integers(1, 255))
+        elif kind == "i":
+            body[position:position] = data.draw(st.binary(max_size=40))
+        else:
+            del body[position : position + data.draw(st.integers(1, 40))]
+        body = body or bytearray(b"\n")
+    before = one.head(ORIGIN)
+    answer = one.add_checkpoint(bytes(body))
+    assert answer.status in {200, 400, 403, 404, 409, 422}
+    if answer.status != 200:
+        assert one.head(ORIGIN) == before
+
+
+@pytest.fixture(scope="module")
+def parts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Cosigner, list[bytes]]]:
+    """Return a cosigner, and honest requests of a log that it cosigns."""
+    folder = tmp_path_factory.mktemp("parts")
+    log = make_log(folder / "log", served(4))
+    first = log.head()
+    later = grow(log, [draft()] * 20)
+    one = Cosigner(folder / "w.sqlite", name=NAME, signer=SIGNER, logs=[LOG_KEY])
+    assert one.add_checkpoint(encode_request(0, [], first)).status == 200
+    proof = log.prove_consistency(first.size, later.size)
+    yield one, [encode_request(0, [], first), encode_request(first.size, proof, later)]
+    one.close()
 
 
 def test_a_request_of_a_stranger_changes_nothing(log: Log, cosigner: Cosigner) -> None:

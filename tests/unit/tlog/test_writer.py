@@ -250,6 +250,18 @@ def test_damage_in_the_middle_of_a_journal_stops_the_writer(
     assert grow(log, []).size == 8
 
 
+def test_no_changed_byte_of_a_journal_takes_anything_back(tmp_path: Path) -> None:
+    log, journal, _ = damaged_copy(tmp_path)
+    content, head = journal.read_bytes(), log.head()
+    for at in range(0, len(content), max(len(content) // 40, 1)):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        journal.write_bytes(changed)
+        assert rolled_back(log).check == "log.rollback", at
+    journal.write_bytes(content)
+    assert grow(log, []) == head
+
+
 def test_a_journal_that_another_follows_has_no_torn_end(tmp_path: Path) -> None:
     log, journal, starts = damaged_copy(tmp_path)
     journal.with_name("journal-999").write_bytes(b"")
