@@ -222,9 +222,10 @@ class IntelQuote:
             is_revocation_checked=True,
         )
 
-    def _require_same(self, report: dict[str, dict[str, str]]) -> None:
+    def _require_same(self, report: dict[str, dict[str, Any]]) -> None:
         """Check that the library has read the fields that are claimed here."""
-        (theirs,) = report.values()
+        (outer,) = report.values()
+        theirs = outer.get("base", outer)  # TD report 1.5 holds that of 1.0
         ours = self._claims(root="", is_simulated=False, options={})
         key = "mr_enclave" if self.family is Family.SGX else "mr_td"
         if (theirs[key], theirs["report_data"]) != (ours.measurements[key], ours.bound.hex()):

@@ -7,10 +7,11 @@ registers is what makes it believable.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from veridical.errors import MalformedError
+from veridical.errors import InternalError, MalformedError
 from veridical.receipt.canonical import decode, encode
 from veridical.receipt.members import Members
 from veridical.tee.quote import refused
@@ -30,6 +31,7 @@ MODEL_EVENT: Final = "veridical.model"
 #: Ten values an event, of 4096 that a document may have.
 MAX_EVENTS: Final = 512
 _LOG_MAX_BYTES: Final = 256 * 1024
+_FOREIGN_MAX_BYTES: Final = 1024 * 1024
 _VERSION: Final = "veridical-event-log/v1"
 _REGISTERS: Final = 4
 _APPLICATION_REGISTER: Final = 3
@@ -138,6 +140,35 @@ class EventLog:
         if not events:
             raise refused("event-log", "a log without an event", "event log")
         return cls(events)
+
+    @classmethod
+    def from_dstack(cls, untrusted: bytes) -> Self:
+        """Read a log as dstack hands it out: a JSON list, names and hex as they come.
+
+        Raises:
+            QuoteError: it is no such list.
+        """
+        if len(untrusted) > _FOREIGN_MAX_BYTES:
+            raise refused("event-log", f"{len(untrusted)} bytes of event log", "event log")
+        try:
+            items = json.loads(untrusted)
+            events = tuple(
+                Event(
+                    register=item["imr"],
+                    type=item["event_type"],
+                    digest=bytes.fromhex(item["digest"]),
+                    name=item.get("event", ""),
+                    payload=bytes.fromhex(item.get("event_payload", "")),
+                )
+                for item in items
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise refused("event-log", f"not an event log: {error}", "event log") from error
+        # Through the one form, which refuses every value that it cannot hold.
+        try:
+            return cls.from_bytes(cls(events).to_bytes())
+        except (InternalError, TypeError, AttributeError) as error:
+            raise refused("event-log", f"not an event log: {error}", "event log") from error
 
     def replay(self) -> dict[int, bytes]:
         """Return the value of every register that an event extended."""

@@ -46,6 +46,7 @@ UNREADABLE: Final = (
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
+    UserWarning,
 )
 _HEADER: Final = "-----BEGIN CERTIFICATE-----\n"
 _FOOTER: Final = "-----END CERTIFICATE-----\n"
@@ -72,19 +73,20 @@ def parse_der(content: bytes, *, what: str) -> x509.Certificate:
         raise refused("chain", f"{len(content)} bytes are no {what}")
     try:
         with warnings.catch_warnings():
-            # AMD issues certificates with the serial number 0.
+            # A name that breaks the rules is refused, but AMD's serial number 0 is not.
+            warnings.simplefilter("error", UserWarning)
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificate = x509.load_der_x509_certificate(content)
-        # The library reads these when they are asked for; here is where they may fail.
-        certificate.public_key()
-        for _part in (
-            certificate.subject,
-            certificate.issuer,
-            certificate.extensions,
-            certificate.not_valid_before_utc,
-            certificate.not_valid_after_utc,
-        ):
-            pass
+            # The library reads these when they are asked for; here is where they may fail.
+            certificate.public_key()
+            for _part in (
+                certificate.subject,
+                certificate.issuer,
+                certificate.extensions,
+                certificate.not_valid_before_utc,
+                certificate.not_valid_after_utc,
+            ):
+                pass
     except UNREADABLE as error:
         raise refused("chain", f"no certificate: {error}", what) from error
     return certificate

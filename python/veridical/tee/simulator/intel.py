@@ -40,6 +40,8 @@ class SimulatedIntel:
 
     root: Authority
     family: Family = Family.TDX
+    #: A quote of version 5 with a TD report 1.5; TDX only.
+    report_1_5: bool = False
     debug: bool = False
     status: str = "UpToDate"
     advisories: tuple[str, ...] = ()
@@ -59,7 +61,7 @@ class SimulatedIntel:
         attestation = ec.generate_private_key(ec.SECP256R1())
         is_sgx = self.family is Family.SGX
         body = self._sgx_body(value) if is_sgx else self._td_body(value)
-        version, tee_type = (3, 0) if is_sgx else (4, 0x81)
+        version, tee_type = (3, 0) if is_sgx else (5 if self.report_1_5 else 4, 0x81)
         header = b"".join(
             (
                 version.to_bytes(2, "little"),
@@ -70,6 +72,8 @@ class SimulatedIntel:
                 bytes(20),
             )
         )
+        if version == 5:  # noqa: PLR2004 - the version that names its body
+            header += (3).to_bytes(2, "little") + len(body).to_bytes(4, "little")
         signed = header + body
         public = attestation.public_key().public_bytes(
             Encoding.X962, PublicFormat.UncompressedPoint
@@ -123,7 +127,7 @@ class SimulatedIntel:
         return bytes(body)
 
     def _td_body(self, value: bytes) -> bytes:
-        body = bytearray(584)
+        body = bytearray(648 if self.report_1_5 else 584)
         body[:16] = bytes([6, 1, 3]) + bytes(13)
         body[120:128] = (1 << 28 | self.debug).to_bytes(8, "little")
         body[136:184] = self._measure("mr_td", 48)
@@ -133,6 +137,7 @@ class SimulatedIntel:
             for register, content in EventLog(self.events).replay().items():
                 body[328 + 48 * register : 376 + 48 * register] = content
         body[520 : 520 + len(value)] = value
+        body[584:600] = body[:16] if self.report_1_5 else b""
         return bytes(body)
 
     def _qe_report(self, public: bytes, auth: bytes) -> bytes:
