@@ -38,7 +38,15 @@ class Report:
     text: str
 
 
-def run(gateway: Served, folder: Path, *, phases: str, examples: int, seconds: int) -> Report:
+def run(
+    gateway: Served,
+    folder: Path,
+    *,
+    phases: str,
+    examples: int,
+    seconds: int,
+    options: tuple[str, ...] = (),
+) -> Report:
     """Run Schemathesis for at most so many seconds."""
     receipt_id = httpx.post(f"{gateway.url}/v2/models/example/infer", json=_QUESTION).headers[
         "Veridical-Receipt"
@@ -61,6 +69,7 @@ expected-statuses = ["2xx", "3xx", "4xx", 504]
     command += ["run", f"{gateway.url}/openapi.json", "--no-color", "--warnings", "off"]
     command += ["--phases", phases, "--max-examples", str(examples), "--max-time", str(seconds)]
     command += ["--exclude-checks", _LEFT_OUT, "--continue-on-failure", "--seed", "20261122"]
+    command += options
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=seconds + 300
     )

@@ -63,6 +63,7 @@ def measure(app: ASGIApp, *, connections: int, requests: int) -> dict[str, float
                 log_level="error",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 lifespan="off",
             )
         )

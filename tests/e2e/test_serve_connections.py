@@ -15,7 +15,7 @@ import pytest
 
 from tests.serving import EXAMPLE, in_thread, served
 from veridical.errors import InputError
-from veridical.serve import Gateway, Listen, Settings
+from veridical.serve import Gateway, Listen, Settings, connections
 from veridical.serve.connections import ConnectionLimits
 from veridical.serve.server import bound
 
@@ -124,6 +124,39 @@ def test_two_requests_in_one_packet_are_both_answered(gateway: Running) -> None:
         one = b"GET /v2/health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         peer.sendall(one + b"\r\n" + one + b"Connection: close\r\n\r\n")
         assert everything(peer).count(b"HTTP/1.1 200 ") == 2
+
+
+def large_answer(gateway: Running, count: int) -> tuple[socket.socket, int]:
+    """Ask so often for the document that its answers fill every buffer; return their size."""
+    size = len(httpx.get(f"{gateway.url}/openapi.json").content)
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    peer.settimeout(20)
+    peer.connect(("127.0.0.1", gateway.port))
+    one = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    peer.sendall((one + b"\r\n") * (count - 1) + one + b"Connection: close\r\n\r\n")
+    return peer, size * count
+
+
+def test_who_reads_slowly_gets_everything(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_FLUSH_SECONDS", 0.3)
+    peer, size = large_answer(gateway, 30)
+    with closing(peer):
+        found = 0
+        while part := peer.recv(40_000):
+            found += len(part)
+            time.sleep(0.001)
+    assert found > size
+
+
+def test_who_does_not_read_is_cut_off(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_FLUSH_SECONDS", 0.3)
+    peer, size = large_answer(gateway, 30)
+    with closing(peer):
+        time.sleep(2)
+        assert len(everything(peer)) < size
 
 
 def test_a_body_over_the_limit_is_not_read_to_its_end(gateway: Running) -> None:

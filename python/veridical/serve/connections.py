@@ -9,6 +9,7 @@ Spec: spec/v1/serve.md, section 2.
 
 from __future__ import annotations
 
+import math
 import resource
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -28,6 +29,8 @@ __all__ = ["ConnectionLimits", "GuardedProtocol", "guarded", "raise_open_files"]
 #: Descriptors that are not connections: log, database, workers.
 _RESERVED_FILES: Final = 512
 _MAX_FILES: Final = 65_536
+#: A peer that reads less than this in so much time reads no more.
+_LEAST_BYTES: Final = 64 * 1024
 _FLUSH_SECONDS: Final = 10.0
 
 
@@ -52,6 +55,9 @@ class GuardedProtocol(HttpToolsProtocol):
     #: Who waits for an answer that is to go out here; it is stopped when the peer goes away.
     waiting: asyncio.Task[None] | None = None
 
+    #: What the peer had not read when that was last looked at.
+    _unread: float = math.inf
+    _stall_timer: asyncio.TimerHandle | None = None
     _head_timer: asyncio.TimerHandle | None = None
     _is_in_head: bool = True
     _head_bytes: int = 0
@@ -69,7 +75,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
             oldest = next(iter(limits.idle))
             del limits.idle[oldest]
-            oldest.transport.abort()
+            oldest.end()
         limits.idle[self] = None
         self._expect_head()
 
@@ -77,6 +83,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Give the place back, and stop what nobody waits for any more."""
         self.limits.idle.pop(self, None)
         self._stop_head_timer()
+        self._stop_stall_timer()
         self._unset_keepalive_if_required()
         if self.waiting is not None:
             self.waiting.cancel()
@@ -126,14 +133,26 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Idle, or end; an end that the peer does not read comes by itself."""
         super().on_response_complete()
+        self._unread = math.inf
         if self.transport.is_closing():
-            self.loop.call_later(_FLUSH_SECONDS, self.transport.abort)
+            self.end()
         elif not self.pipeline:
             self.limits.idle[self] = None
 
+    def pause_writing(self) -> None:
+        """Note that the peer is behind: whoever answers it waits now, but not for ever."""
+        super().pause_writing()
+        self._unread = math.inf
+        self._stall_timer = self.loop.call_later(_FLUSH_SECONDS, self._on_stall)
+
+    def resume_writing(self) -> None:
+        """Note that the peer caught up."""
+        self._stop_stall_timer()
+        super().resume_writing()
+
     def timeout_keep_alive_handler(self) -> None:
-        """End an idle connection, even if its peer never read the last answer."""
-        self.transport.abort()
+        """End an idle connection."""
+        self.end()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP, in the shape of all errors."""
@@ -225,8 +244,33 @@ class GuardedProtocol(HttpToolsProtocol):
                 "connection: close",
             ]
             self.transport.write("\r\n".join(head).encode("ascii") + b"\r\n\r\n" + content)
+        self.end()
+
+    def end(self) -> None:
+        """End the connection once its peer has read everything, or reads no more."""
         self.transport.close()
-        self.loop.call_later(_FLUSH_SECONDS, self.transport.abort)
+        if self._is_read_on():
+            self.loop.call_later(_FLUSH_SECONDS, self.end)
+
+    def _on_stall(self) -> None:
+        if self._is_read_on():
+            self._stall_timer = self.loop.call_later(_FLUSH_SECONDS, self._on_stall)
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _is_read_on(self) -> bool:
+        """Say whether the peer still reads what it has to; cut it off if it stopped."""
+        unread = self.transport.get_write_buffer_size()
+        if unread == 0:
+            return False
+        if unread > self._unread - _LEAST_BYTES:
+            self.transport.abort()
+            return False
+        self._unread = unread
+        return True
 
 
 _REASONS: Final = {

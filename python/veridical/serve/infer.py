@@ -9,6 +9,7 @@ Spec: spec/v1/serve.md, sections 3 and 4.
 from __future__ import annotations
 
 import asyncio
+import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -43,8 +44,10 @@ _OCTETS: Final = b"application/octet-stream"
 #: More JSON than this is read, and larger outputs are written, beside the event loop, one at a
 #: time: that bounds both how long others wait and the memory that Python's objects take.
 _INLINE_BYTES: Final = 64 * 1024
-#: What a byte of a body, and what a byte of JSON on top, may take while an answer is made.
+#: What a byte of JSON may take besides itself while a request is read.
 _JSON_WEIGHT: Final = 8
+#: What a byte of outputs may take: as it is, as text, and in the buffer of a connection.
+_OUTPUT_WEIGHT: Final = 4
 
 
 class Inference:
@@ -57,6 +60,10 @@ class Inference:
         self._max_items = gateway.settings.max_items
         self._shapes: dict[str, Shapes] = {
             name: {one.name: one.shape for one in model.program.inputs}
+            for name, model in gateway.models.items()
+        }
+        self._output_bytes = {
+            name: sum(8 * math.prod(one.shape) for one in model.program.outputs)
             for name, model in gateway.models.items()
         }
         self._coder = ThreadPoolExecutor(1, thread_name_prefix="codec")
@@ -97,6 +104,9 @@ class Inference:
                 max_items=self._max_items,
             )
             request = await self._beside(parse) if size > _INLINE_BYTES else parse()
+            size = self._output_bytes[model.name] * request.items
+            if size > _INLINE_BYTES:
+                take(_OUTPUT_WEIGHT * size)
             options = read_options(
                 request.parameters,
                 exchange.options(),

@@ -41,6 +41,7 @@ __all__ = ["EXCHANGE", "Routes"]
 #: Where a request of the router names the exchange that it belongs to.
 EXCHANGE: Final = "veridical.exchange"
 _JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
 _RECEIPT_ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
 _READY_SECONDS: Final = 1.0
@@ -250,8 +251,10 @@ class Routes:
 
     async def _events(self, request: Request, exchange: Exchange) -> Response:
         job = await self._read_job(request, exchange)
+        if exchange.method == "HEAD":
+            return Response(media_type=_EVENTS)
         self._streams.require_room(job.key_id)
-        return StreamingResponse(self._streams.events(job), media_type="text/event-stream")
+        return StreamingResponse(self._streams.events(job), media_type=_EVENTS)
 
     async def _read_job(self, request: Request, exchange: Exchange) -> Job:
         caller = await self.caller(exchange)

@@ -112,6 +112,8 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # nothing rests on where a request says that it came from
+                lifespan="on",  # a gateway that cannot start is none
                 backlog=_BACKLOG,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
                 timeout_keep_alive=_IDLE_SECONDS,

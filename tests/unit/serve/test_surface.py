@@ -135,7 +135,6 @@ def test_a_run_that_would_begin_too_late_does_not_begin(
         "/log/..%2flog.key",
         "/log/state/index.sqlite",
         "/v2/",
-        "//v2",
         "/\udce4".encode("utf-8", "surrogateescape").decode("latin-1"),
     ],
 )
