@@ -14,6 +14,7 @@ from veridical.cli.console import emit, emit_json
 from veridical.cli.exit_codes import ExitCode
 from veridical.cli.log_cosigning import cosign, cosigner, show_values
 from veridical.cli.log_extract import extract
+from veridical.cli.log_fetch import fetch
 from veridical.errors import InputError
 from veridical.receipt import Parameters, Receipt
 
@@ -345,6 +346,7 @@ def audit(
 
 
 app.command(cosign)
+app.command(fetch)
 app.command(extract)
 app.command(cosigner)
 

@@ -42,9 +42,15 @@ def require_address(url: str) -> str:
 
 
 def fetch(
-    http: httpx.Client, method: str, url: str, *, seconds: float, content: bytes | None = None
+    http: httpx.Client,
+    method: str,
+    url: str,
+    *,
+    seconds: float,
+    content: bytes | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> Answered:
-    """Send one request and return its answer, at most 64 KiB, within so many seconds in all.
+    """Send one request and return its answer, within a size and so many seconds of its body.
 
     Raises:
         NoAnswerError: there is none, or it is too slow or too large.
@@ -57,8 +63,8 @@ def fetch(
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
-                if len(body) > MAX_BYTES:
-                    raise NoAnswerError(f"more than {MAX_BYTES} bytes", where=url)
+                if len(body) > max_bytes:
+                    raise NoAnswerError(f"more than {max_bytes} bytes", where=url)
                 if time.monotonic() > deadline:
                     raise NoAnswerError(f"no whole answer in {seconds:g} s", where=url)
             return Answered(
