@@ -277,7 +277,8 @@ class Gateway:
     ) -> Job:
         """Ask for a proof of a receipt.
 
-        `share` lets receipts of others be proven with it, where the caller's key allows that.
+        `share` lets receipts of others be proven with it, where the caller's key allows that. One
+        with a closed input is else proven alone: receipts that are proven together show theirs.
 
         Raises:
             ProtocolError: no such receipt or tier, or the caller has too many waiting.
@@ -288,6 +289,7 @@ class Gateway:
         model = self.models.get(stored.model)
         if model is None or model.program.digest_hex != stored.receipt.statement.model.digest:
             raise ProtocolError(409, "model_gone", "its model is no longer served")
+        is_shared = share and caller.may_share
         try:
             quoted = self.tariff.quote(model, tier, stored.items)
             zk.require_memory(model.program, batch=stored.items)
@@ -298,7 +300,8 @@ class Gateway:
                 quoted=quoted,
                 limit=caller.max_queued_proofs,
                 deadline=deadline,
-                share=share and caller.may_share,
+                share=is_shared,
+                alone=not is_shared and stored.receipt.statement.input.received.is_salted,
             )
         except TooManyJobsError as error:
             raise ProtocolError(429, "too_many_proofs", str(error), retry_after=5) from error

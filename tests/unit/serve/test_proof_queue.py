@@ -93,6 +93,28 @@ def test_callers_are_proven_together_only_if_each_of_them_said_so(store: Store) 
     assert claimed(queue) is None
 
 
+def test_what_is_closed_is_proven_alone(store: Store) -> None:
+    queue = Queue(store)
+    for number, alone in enumerate((False, True, False, True)):
+        receipt_id = answered(store, nonce=str(number))
+        queue.add(receipt_id, key_id="k", tier="zk", quoted=1, limit=9, alone=alone)
+    batches = []
+    while claim := queue.claim(models=MODELS, limit=9, lease_seconds=60):
+        batches.append(len(claim.receipts))
+    assert sorted(batches) == [1, 1, 2]
+
+
+def test_a_salted_receipt_asks_for_a_proof_of_its_own(gateway: Gateway, http: TestClient) -> None:
+    tensor = {"name": "x", "shape": [1, 3], "datatype": "FP32", "data": [0, 0, 1]}
+    for salt, alone in ((None, False), ("5a" * 32, True)):
+        parameters = {"tier": "zk"} if salt is None else {"tier": "zk", "salt": salt}
+        body = {"inputs": [tensor], "parameters": parameters}
+        job_id = http.post("/v2/models/example/infer", json=body).headers["Veridical-Job"]
+        job = gateway.queue.get(job_id)
+        assert job is not None
+        assert job.alone == alone
+
+
 def test_one_batch_has_so_many_items(store: Store) -> None:
     queue = Queue(store)
     for number in range(6):

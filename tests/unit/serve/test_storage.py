@@ -64,7 +64,7 @@ def test_data_survives_migrations_down_and_up(store: Store) -> None:
     downgrade(store.engine, "0001")
     assert "turns" not in inspect(store.engine).get_table_names()
     assert {one["name"] for one in inspect(store.engine).get_columns("jobs")}.isdisjoint(
-        {"share", "num_items"}
+        {"share", "alone", "num_items"}
     )
     migrate(store.engine)
     with reading(store.engine) as connection:

@@ -80,6 +80,8 @@ class Job:
     deadline: int
     #: Whether receipts of other callers may be proven with it.
     share: bool
+    #: Whether no other receipt may be proven with it.
+    alone: bool
     num_items: int
 
 
@@ -110,11 +112,13 @@ class Queue:
         limit: int,
         deadline: int = 0,
         share: bool = False,
+        alone: bool = False,
     ) -> Job:
         """Ask for a proof of a caller's receipt; one that is under way is not made again.
 
         `limit` is how many jobs of the caller may be open; a `deadline` of 0 is none, another one
-        is in the time of the store. `share` lets receipts of others be proven with it.
+        is in the time of the store. `share` lets receipts of others be proven with it, `alone`
+        none at all.
 
         Raises:
             InputError: there is no such receipt.
@@ -164,6 +168,7 @@ class Queue:
                 "updated_at": now,
                 "deadline": deadline and deadline - self._store.now() + now,
                 "share": share,
+                "alone": alone,
                 "num_items": receipt.num_items,
             }
             connection.execute(insert(JOBS), values)
@@ -460,13 +465,17 @@ def _batch(
     connection: Connection, free: ColumnElement[bool], first: Row[Any], *, items: int, limit: int
 ) -> list[Row[Any]]:
     """Lock the job that is next, and those that may be proven with it."""
-    if first.attempts:  # one that failed with others may be the one at fault: it goes alone
+    if first.attempts or first.alone:  # one that failed with others may be the one at fault
         alike = JOBS.c.job == first.job
     else:
         # Each of the receipts will carry the public integers of all.
         may_know = JOBS.c.share if first.share else JOBS.c.key_id == first.key_id
         alike = and_(
-            JOBS.c.attempts == 0, JOBS.c.model == first.model, JOBS.c.tier == first.tier, may_know
+            JOBS.c.attempts == 0,
+            ~JOBS.c.alone,
+            JOBS.c.model == first.model,
+            JOBS.c.tier == first.tier,
+            may_know,
         )
     found = connection.execute(
         select(JOBS.c.job, JOBS.c.receipt, JOBS.c.key_id, JOBS.c.num_items, JOBS.c.quoted)

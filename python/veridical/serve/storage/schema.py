@@ -135,6 +135,8 @@ JOBS: Final = Table(
     Column("deadline", BigInteger, nullable=False),
     #: Whether receipts of other callers may be proven with it.
     Column("share", Boolean, nullable=False, server_default=false()),
+    #: Whether no other receipt may be proven with it, not even its caller's.
+    Column("alone", Boolean, nullable=False, server_default=false()),
     Column("num_items", Integer, nullable=False, server_default="1"),
     Index("jobs_by_state", "state", "created_at"),
     Index("jobs_by_receipt", "receipt", "tier"),

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.execute("INSERT INTO turns (key_id, spent) VALUES ('*', 0)")
     op.add_column("api_keys", sa.Column("may_share", sa.Boolean, nullable=False, server_default=no))
     op.add_column("jobs", sa.Column("share", sa.Boolean, nullable=False, server_default=no))
+    op.add_column("jobs", sa.Column("alone", sa.Boolean, nullable=False, server_default=no))
     op.add_column("jobs", sa.Column("num_items", sa.Integer, nullable=False, server_default="1"))
     op.execute(
         "UPDATE jobs SET num_items = "
@@ -32,6 +33,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take it away again."""
     op.drop_column("jobs", "num_items")
+    op.drop_column("jobs", "alone")
     op.drop_column("jobs", "share")
     op.drop_column("api_keys", "may_share")
     op.drop_table("turns")
