@@ -274,9 +274,7 @@ def _remarks(claims: Claims) -> list[str]:
     if security.get("debug"):
         found.append("debug mode: whoever runs the machine can read and change everything inside")
     if claims.generation in BROKEN_GENERATIONS:
-        found.append(
-            "keys of this generation can be extracted by software: anybody may have made it"
-        )
+        found.append("keys of this generation leak to software: anybody may have made it")
     if security.get("migratable") or security.get("migration_agent"):
         found.append("it may migrate to a machine of the operator's choice")
     if security.get("vmpl", 0) > 0:

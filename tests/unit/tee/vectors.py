@@ -98,6 +98,15 @@ def rims() -> Collateral:
     )
 
 
+def binary_of(name: str) -> bytes:
+    """Return the bytes of a vector, also where its file is hexadecimal."""
+    content = vectors()[name].content
+    try:
+        return bytes.fromhex(content.decode("ascii"))
+    except ValueError:
+        return content
+
+
 @cache
 def vectors() -> dict[str, Vector]:
     """Return every piece of evidence by a short name."""
