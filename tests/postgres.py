@@ -33,6 +33,7 @@ SETTINGS = {
 INSTALL_SECONDS = 600
 CONTROL_SECONDS = 60
 CANNOT_BE_HAD = 3
+STOP = """cat >/dev/null; "$0" -D "$1/data" -w -m immediate stop; rm -rf "$1" 2>/dev/null"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,26 +137,16 @@ def running() -> Iterator[Server]:
 
     data = folder / "data"
     options = {**SETTINGS, "port": str(server.port), "unix_socket_directories": str(folder)}
-    initdb: list[str | Path] = [
-        "-D",
-        data,
-        "-U",
-        USER,
-        "-A",
-        "scram-sha-256",
-        "--pwfile",
-        password_file,
-    ]
+    secret: list[str | Path] = ["-A", "scram-sha-256", "--pwfile", password_file]
+    initdb: list[str | Path] = ["-D", data, "-U", USER, *secret]
     given = " ".join(f"-c {name}={value}" for name, value in options.items())
-    try:
-        call(tools / "initdb", *initdb, "--no-sync", "--locale=C", "--encoding=UTF8")
-        call(tools / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", given, "start")
-        try:
-            yield server
-        finally:
-            call(tools / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    call(tools / "initdb", *initdb, "--no-sync", "--locale=C", "--encoding=UTF8")
+    call(tools / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", given, "start")
+    # Stops the server when its input ends: also when the tests end without another word.
+    stop = [*prefix, "sh", "-c", STOP, tools / "pg_ctl", folder]
+    with subprocess.Popen(stop, stdin=subprocess.PIPE, cwd="/", stdout=subprocess.DEVNULL):
+        yield server
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
