@@ -143,7 +143,7 @@ def running() -> Iterator[Server]:
     call(tools / "initdb", *initdb, "--no-sync", "--locale=C", "--encoding=UTF8")
     call(tools / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", given, "start")
     # Stops the server when its input ends: also when the tests end without another word.
-    stop = [*prefix, "sh", "-c", STOP, tools / "pg_ctl", folder]
+    stop: list[str | Path] = [*prefix, "sh", "-c", STOP, tools / "pg_ctl", folder]
     with subprocess.Popen(stop, stdin=subprocess.PIPE, cwd="/", stdout=subprocess.DEVNULL):
         yield server
     shutil.rmtree(folder, ignore_errors=True)
