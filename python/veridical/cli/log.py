@@ -23,6 +23,8 @@ __all__ = ["app"]
 app = App(name="log", help="Keep a transparency log, and check one.")
 
 Flag = Parameter(negative="")
+#: Findings that are printed one by one.
+MAX_SHOWN = 200
 NO_PARAMETERS = tlog.parameters_digest(Parameters())
 
 
@@ -335,8 +337,12 @@ def audit(
                 emit(f"  {one.num_repeats} questions came again, without request id and seed")
             for reason, number in sorted(one.reasons.items(), key=lambda item: -item[1]):
                 emit(f"  void {number} times: {reason}")
-        for finding in report.findings:
+        for finding in report.findings[:MAX_SHOWN]:
             emit(f"{finding.kind}: leaf {finding.leaf} {finding.stream} {finding.detail}")
+        if len(report.findings) > MAX_SHOWN:
+            emit(
+                f"... and {len(report.findings) - MAX_SHOWN} findings more; --json has more of them"
+            )
         for line in overdue:
             emit(f"overdue: {line}")
         if receipt:
