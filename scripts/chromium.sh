@@ -17,7 +17,7 @@ find_browser() {
 }
 
 if ! find_browser >/dev/null; then
-    packages=(chromium fonts-sil-charis fonts-dejavu-core)
+    packages=(chromium fonts-sil-charis fonts-dejavu-core fonts-symbola)
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
         fail "no Chromium on PATH" "install it (Debian: apt-get install ${packages[*]}), or name one: VERIDICAL_CHROMIUM=/path/to/chromium"
     fi

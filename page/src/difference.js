@@ -39,7 +39,7 @@ function piece(kind, text) {
  * @returns {string[]}
  */
 function words(text) {
-  return text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? [];
+  return text.match(/\s+|[\p{L}\p{N}_]+(?:[.,]\p{N}+)*|[^\s\p{L}\p{N}_]/gu) ?? [];
 }
 
 /**

@@ -202,7 +202,9 @@ function update() {
   const hasItems = state.items.length > 0 || state.offered.length > 0;
   byId("given").hidden = !hasItems;
   byId("welcome").hidden = hasItems;
-  fill(byId("items"), state.items.map(itemLine));
+  const kinds = Object.keys(KIND_NAMES);
+  const ordered = [...state.items].sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind));
+  fill(byId("items"), ordered.map(itemLine));
   fill(byId("offered"), state.offered.map(offeredLine));
   void check();
 }
@@ -380,6 +382,7 @@ async function checkPosted(post, policy, round) {
   const isOpen = answer.error?.check === "post.template" && template === null;
   const excerpt = { start: Number(value.excerpt?.start ?? 0), end: Number(value.excerpt?.end ?? 0) };
   showPost(byId("post"), answer, excerpt, isOpen ? accept : null);
+  say(`${byId("status").textContent} The published text: ${byId("post").querySelector(".verdict-line")?.textContent}.`);
   byId("post").hidden = false;
 }
 

@@ -164,6 +164,6 @@ export function differenceView(before, after) {
     return h(tag, {}, h("span", { class: "for-readers" }, label), shown);
   });
   return h("div", {},
-    h("p", { class: "legend" }, h("del", {}, "removed"), " from what the model said, ", h("ins", {}, "added"), " by somebody else."),
+    h("p", { class: "legend" }, h("del", {}, "removed"), " from what the output gives, ", h("ins", {}, "added"), " by somebody else."),
     h("blockquote", { class: "difference" }, pieces));
 }

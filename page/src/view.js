@@ -205,10 +205,11 @@ export function claims(bundle) {
  * @returns {HTMLElement}
  */
 function checkTable(checks) {
+  const isOne = new Set(checks.map(({ envelope }) => envelope)).size <= 2; // no envelope, and the only one
   const rows = checks.map(({ check, name, envelope, status, detail }) =>
     h("tr", { class: `is-${status}` },
       h("td", {}, String(check)),
-      h("th", { scope: "row" }, envelope === null ? name : `${name}, envelope ${envelope}`),
+      h("th", { scope: "row" }, envelope === null || isOne ? name : `${name}, envelope ${envelope}`),
       h("td", { class: "ended" }, status),
       h("td", {}, detail)));
   return h("details", { class: "checks" },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import sync_playwright
@@ -117,7 +118,7 @@ def reader(
         reduced_motion="reduce",
     )
     page = context.new_page()
-    page.clock.set_fixed_time(NOW * 1000)
+    page.clock.set_fixed_time(datetime.fromtimestamp(NOW, UTC))
     window = Reader(page)
     page.on("console", lambda message: window.trouble.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: window.trouble.append(f"error: {error}"))
