@@ -238,6 +238,32 @@ def test_each_request_has_an_id_and_a_line(gateway: Running) -> None:
     assert 0 < line["ms"] < 20_000
 
 
+def test_who_hangs_up_is_not_run_for(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = gateway.gateway
+    commit = inner.log.commit
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        time.sleep(0.5)
+        return commit(*arguments, **named)
+
+    ask(gateway)
+    size = inner.log.size()
+    monkeypatch.setattr(inner.log, "commit", slowly)
+    content = json.dumps(QUESTION).encode()
+    head = f"POST {INFER} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(content)}\r\n\r\n"
+    with closing(opened(gateway)) as first:
+        first.sendall(head.encode() + content)
+        time.sleep(0.2)  # now its batch is on its way, and others wait for it
+        for _ in range(3):
+            with closing(opened(gateway)) as other:
+                other.sendall(head.encode() + content)
+                time.sleep(0.05)
+        assert first.recv(4096).startswith(b"HTTP/1.1 200 ")
+    time.sleep(1.2)
+    assert inner.log.size() == size + 2, "an intent and a result, of one request"
+    assert inner.budget.held == 0
+
+
 def test_a_stop_does_not_wait_for_streams_and_slow_bodies(gateway: Running) -> None:
     """Last: the gateway of this file ends here."""
     receipt_id = ask(gateway).headers["Veridical-Receipt"]
