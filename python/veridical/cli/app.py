@@ -25,7 +25,7 @@ __all__ = ["COMMANDS", "main", "make_app"]
 EXTRA: Final = {
     **dict.fromkeys(("matplotlib", "mpmath", "onnx", "onnxruntime"), "compile"),
     **dict.fromkeys(("alembic", "prometheus_client", "psycopg", "sqlalchemy", "uvloop"), "serve"),
-    **dict.fromkeys(("cbor2", "dcap_qvl", "lxml", "signxml"), "tee"),
+    **dict.fromkeys(("dcap_qvl", "lxml", "sevsnpmeasure", "signxml"), "tee"),
     "httpx": "client",
 }
 #: Name of each subcommand, where its function is, and what the list of commands says of it.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.tee.scenes import simulator
@@ -44,6 +44,7 @@ def depth(value: object) -> int:
     return 0
 
 
+@settings(max_examples=40, deadline=None)
 @given(values)
 def test_cbor_is_that_of_another_implementation(value: Item) -> None:
     content = encode(value)
