@@ -19,7 +19,7 @@ from veridical.errors import InputError, LogError
 from veridical.tlog.tiles import encode_bundle, parse_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["STATE", "Batch", "Files", "Journal", "Lock", "NothingWrittenError"]
@@ -188,13 +188,14 @@ class Files:
             os.close(descriptor)
         os.replace(self._temporary, target)  # noqa: PTH105 - as above
 
-    def sync(self, paths: Iterable[str]) -> None:
-        """Wait until files, and the folders above them, are on the disk."""
+    def sync(self, paths: Iterable[str], *, rest: Callable[[], object] = lambda: None) -> None:
+        """Wait until files, and the folders above them, are on the disk; rest after each file."""
         folders: set[Path] = set()
         for path in paths:
             target = self.folder / path
             with contextlib.suppress(FileNotFoundError):  # a partial tile that became full
                 sync_file(target)
+            rest()
             folders.update(p for p in target.parents if p.is_relative_to(self.folder))
         for folder in sorted(folders, reverse=True):  # from the inside
             with contextlib.suppress(FileNotFoundError):

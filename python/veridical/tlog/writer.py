@@ -7,11 +7,13 @@ to wait for the disk.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -63,7 +65,8 @@ BATCH_SECONDS: Final = 0.005
 MAX_BATCH: Final = 4096
 #: When files are synced and the journal starts anew: recovery replays at most about twice this.
 JOURNAL_BYTES: Final = 8 * 1024 * 1024
-_INDEX_SECONDS: Final = 1.0
+_TIDY_SECONDS: Final = 1.0
+_REST_SECONDS: Final = 0.005
 
 #: What can be appended: drafts are numbered by the log, closings say what they close.
 Request: TypeAlias = "IntentDraft | Intent | Result | Void"
@@ -116,6 +119,11 @@ class Writer:
         try:
             self._files = Files(self.log.folder)
             self._unsynced: set[str] = set()
+            #: Partial tiles that are full by now.
+            self._stale: deque[str] = deque()
+            self._ended = threading.Event()
+            #: A journal that is ready to take over.
+            self._next: Journal | None = None
             self._settling: threading.Thread | None = None
             self._index = self._open_index()
         except BaseException:
@@ -135,8 +143,7 @@ class Writer:
         self._is_closed = False
         self._thread = threading.Thread(target=self._sequence, name="log-writer", daemon=True)
         self._thread.start()
-        self._ended = threading.Event()
-        self._keeper = threading.Thread(target=self._keep_index, name="log-keeper", daemon=True)
+        self._keeper = threading.Thread(target=self._tidy, name="log-keeper", daemon=True)
         self._keeper.start()
 
     @classmethod
@@ -250,6 +257,8 @@ class Writer:
         if self._settling is not None:
             self._settling.join()
         self._journal.close()
+        if self._next is not None:
+            self._next.close()
         if self._failure is None:
             self._settle(self._unsynced, journals(self._state))
         self._index.close()
@@ -286,6 +295,8 @@ class Writer:
                 if self._failure is not None:
                     raise self._failure  # noqa: TRY301 - one place tells all groups
                 outcomes += self._commit(requests[start : start + MAX_BATCH])
+                if self._journal.num_bytes >= self._journal_bytes:
+                    self._rotate()
         except BaseException as error:  # noqa: BLE001 - each caller gets it, whatever it is
             self._index.rollback()
             if not isinstance(error, NothingWrittenError):
@@ -301,8 +312,6 @@ class Writer:
             else:
                 group.outcomes.set_result(outcomes[start:end])
             start = end
-        if self._journal.num_bytes >= self._journal_bytes:
-            self._rotate()
 
     def _commit(self, requests: list[Request]) -> list[Appended | InputError]:
         """Write one record of the journal, and what follows from it."""
@@ -356,49 +365,71 @@ class Writer:
         return request
 
     def _note_unsynced(self, files: Iterable[str]) -> None:
-        """Remember what has to be synced; a partial tile is not needed once it is full."""
+        """Remember what has to be synced; a partial tile is not needed once it is full.
+
+        The journal makes the full one again. The partial tile from which it does so is older than
+        the journal, and stays until the full one is synced.
+        """
         for path in files:
-            if "." not in path:
-                partials = f"{path}.p/"
-                self._unsynced = {one for one in self._unsynced if not one.startswith(partials)}
+            if ".p/" not in path:
+                mine = {one for one in self._unsynced if one.startswith(f"{path}.p/")}
+                self._unsynced -= mine
+                self._stale.extend(mine)
             self._unsynced.add(path)
 
     def _rotate(self) -> None:
-        """Start a new journal; the old ones go once their files are synced, in the background.
+        """Start a new journal; the old ones go once their files are synced.
 
-        While that takes longer than the new journal took to fill, the new one goes on growing.
+        All that waits for the disk is done in the background. While that takes longer than it took
+        to fill the journal, this one goes on growing.
         """
         if self._settling is not None and self._settling.is_alive():
             return
         if self._failure is not None:  # what that journal can make again was not synced
             return
+        if self._next is None:
+            path = self._state / f"journal-{self._frontier.size}"
+            self._begin(self._prepare, path)
+            return
         self._journal.close()
-        old = journals(self._state)
-        self._journal = Journal(self._state / f"journal-{self._frontier.size}")
-        self._settling = threading.Thread(
-            target=self._try_settle, args=(self._unsynced, old), name="log-settler", daemon=True
-        )
+        self._journal, self._next = self._next, None
+        old = [path for path in journals(self._state) if path != self._journal.path]
+        self._begin(self._try_settle, self._unsynced, old)
         self._unsynced = set()
+
+    def _begin(self, work: Callable[..., None], *arguments: object) -> None:
+        self._settling = threading.Thread(
+            target=work, args=arguments, name="log-settler", daemon=True
+        )
         self._settling.start()
+
+    def _prepare(self, path: Path) -> None:
+        with contextlib.suppress(OSError):  # short of room: the present journal goes on
+            self._next = Journal(path)
 
     def _try_settle(self, paths: set[str], old: Iterable[Path]) -> None:
         try:
-            self._settle(paths, old)
+            # With room for the commits between two files, unless the log is closing.
+            self._settle(paths, old, rest=lambda: self._ended.wait(_REST_SECONDS))
         except OSError as error:  # the journals are still there; opening the log replays them
             self._failure = error
 
-    def _settle(self, paths: set[str], old: Iterable[Path]) -> None:
+    def _settle(
+        self, paths: set[str], old: Iterable[Path], *, rest: Callable[[], object] = lambda: None
+    ) -> None:
         """Sync files, then remove the journals that could make them again."""
-        self._files.sync([*paths, CHECKPOINT])
+        self._files.sync([*paths, CHECKPOINT], rest=rest)
         for path in old:
             path.unlink()
         sync_folder(self._state)
         self._files.drop_partials(path for path in paths if ".p/" not in path)
 
-    def _keep_index(self) -> None:
-        """Bring the index's own journal into it, beside commits."""
-        while not self._ended.wait(_INDEX_SECONDS):
+    def _tidy(self) -> None:
+        """Each second, beside commits: the index's own journal, and partial tiles that are full."""
+        while not self._ended.wait(_TIDY_SECONDS):
             checkpoint_index(self._state / INDEX)
+            while self._stale:
+                (self.log.folder / self._stale.popleft()).unlink(missing_ok=True)
 
     def _recover(self) -> Frontier:
         """Make the files of every journal again, and return the right edge.
@@ -406,7 +437,10 @@ class Writer:
         A journal holds whole batches only, each with the checkpoint that was signed over it.
         """
         old = journals(self._state)
-        batches = [batch for path in old for batch in Journal.read(path, is_last=path == old[-1])]
+        filled = [path for path in old if path.stat().st_size]  # one may be there for later
+        batches = [
+            batch for path in filled for batch in Journal.read(path, is_last=path == filled[-1])
+        ]
         if not batches:
             head = self.log.head()
             frontier = Frontier.load(TileReader(self.log.folder, head.size))

@@ -264,9 +264,18 @@ def test_no_changed_byte_of_a_journal_takes_anything_back(tmp_path: Path) -> Non
 
 def test_a_journal_that_another_follows_has_no_torn_end(tmp_path: Path) -> None:
     log, journal, starts = damaged_copy(tmp_path)
-    journal.with_name("journal-999").write_bytes(b"")
+    journal.with_name("journal-999").write_bytes(journal.read_bytes()[starts[2] :])
     journal.write_bytes(journal.read_bytes()[: starts[2] + 9])
     assert rolled_back(log).where == f"{STATE}/{journal.name}"
+
+
+def test_a_journal_that_is_ready_and_empty_convicts_none(tmp_path: Path) -> None:
+    log, journal, _ = damaged_copy(tmp_path)
+    size = log.head().size
+    journal.with_name("journal-999").write_bytes(b"")
+    journal.write_bytes(journal.read_bytes() + b"torn")
+    assert grow(log, [draft()]).size == size + 1
+    assert fsck(log).size == size + 1
 
 
 @pytest.mark.parametrize("shown", ["checkpoint", "checkpoint.cosigned", f"{STATE}/index.sqlite"])
@@ -388,21 +397,25 @@ def test_a_failure_at_any_step_tells_the_caller_and_loses_nothing(
     assert log.follow(before) == after
 
 
+def append_often(writer: Writer) -> None:
+    for _ in range(1000):
+        writer.append(draft())
+
+
 def test_a_disk_that_fails_in_the_background_stops_the_writer_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = make_log(tmp_path / "log")
     writer = Writer(log.folder, LOG_SIGNER, journal_bytes=1)
 
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
         patch.setattr(Files, "sync", fail)
         writer.append(draft())  # its journal is synced; only its tiles are not
-        later = writer.submit([draft()] * 12_000)
         with pytest.raises(LogError, match="Input/output"):
-            later[-1].result()
+            append_often(writer)  # the journal changes hands meanwhile
     size = log.head().size
     writer.close()
     assert len(list((log.folder / STATE).glob("journal-*"))) > 1
