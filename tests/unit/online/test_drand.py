@@ -11,9 +11,11 @@ import httpx
 import pytest
 
 from tests.repository import ROOT
+from tests.unit.seeds.scene import KEY, question
 from veridical.errors import InputError
 from veridical.online.drand import PUBLIC_RELAYS, DrandRelays
-from veridical.seeds import QUICKNET, RoundSource
+from veridical.seeds import QUICKNET, RecordedRounds, RoundSource, draw_with_beacon
+from veridical.seeds.beacon import MARGIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +80,19 @@ def test_a_round_of_a_relay_is_verified_and_returned(relay: str) -> None:
     assert QUICKNET.verify(one).hex() == RECORDED[1000].get(
         "randomness", QUICKNET.verify(one).hex()
     )
+
+
+def test_a_relay_gives_an_issuer_its_round(relay: str) -> None:
+    at = QUICKNET.due(1000) - MARGIN_SECONDS - 1
+    rounds = source([relay], Clock(at))
+    drawn = draw_with_beacon(KEY, question(), intent_time=at, beacon=QUICKNET, rounds=rounds)
+    recorded = RecordedRounds.load(QUICKNET, ROOT / "vectors/seeds/quicknet.json")
+    same = draw_with_beacon(KEY, question(), intent_time=at, beacon=QUICKNET, rounds=recorded)
+    assert drawn is not None
+    assert drawn == same
+    none = source([relay], Clock(QUICKNET.due(1004)), patience=0.0)
+    at = QUICKNET.due(1004) - MARGIN_SECONDS - 1
+    assert draw_with_beacon(KEY, question(), intent_time=at, beacon=QUICKNET, rounds=none) is None
 
 
 def test_a_round_is_waited_for_until_it_is_due(relay: str) -> None:

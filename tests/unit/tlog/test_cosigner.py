@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -264,6 +266,35 @@ def test_answers_are_those_of_the_protocol(log: Log, cosigner: Cosigner) -> None
     answer = cosigner.add_checkpoint(encode_request(head.size, [], head))
     signed = SignedCheckpoint.from_bytes(head.to_bytes() + answer.body)
     assert len(signed.verify_cosigners([cosigner.key], at_least=1)) == 1
+
+
+def test_of_two_histories_that_come_at_once_one_is_signed(tmp_path: Path, log: Log) -> None:
+    """Two processes share one state here, as after a restart that overlaps."""
+    both = [
+        Cosigner(tmp_path / "w.sqlite", name=NAME, signer=SIGNER, logs=[LOG_KEY]) for _ in range(2)
+    ]
+    head = log.head()
+    requests = [encode_request(0, [], head), encode_request(0, [], fork(log, head.size)[0])]
+    requests += [encode_request(head.size, [], head)]
+    requests += [encode_request(head.size, [], fork(log, head.size)[0])]
+    start = threading.Barrier(16)
+
+    def ask(number: int) -> list[tuple[int, int]]:
+        start.wait()
+        wanted = [(number + i) % len(requests) for i in range(8)]
+        return [
+            (which % 2, both[number % 2].add_checkpoint(requests[which]).status) for which in wanted
+        ]
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = [one for found in pool.map(ask, range(16)) for one in found]
+    signed = {history for history, status in answers if status == 200}
+    assert len(signed) == 1
+    assert {status for _, status in answers} <= {200, 409}
+    roots = {one.head(ORIGIN).root for one in both}  # type: ignore[union-attr]
+    assert len(roots) == 1
+    for one in both:
+        one.close()
 
 
 @given(data=st.data())
