@@ -6,7 +6,7 @@ RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.to
 LOCKS := requirements/bootstrap.txt requirements/dev.txt requirements/carriers.txt
 # What the acceptance list asks for; the rest of the tests are `make test`.
 ACCEPTANCE := tests/accept tests/soundness tests/differential tests/e2e \
-	tests/unit/receipt tests/unit/policy tests/unit/test_commitment.py
+	tests/unit/receipt tests/unit/policy tests/unit/test_commitment.py tests/page
 ACCEPTANCE_ZK := tests/accept/test_proving.py tests/accept/test_memory.py tests/accept/test_proof_mutations.py \
 	tests/accept/test_campaigns.py tests/soundness/test_proof_tier.py tests/soundness/test_registration.py \
 	tests/differential/test_proofs.py tests/unit/zk
@@ -64,6 +64,7 @@ test-fast: build ## the inner loop: Python tests without the slow ones
 .PHONY: test-python
 test-python: build ## all Python tests with reduced counts of the long campaigns
 	scripts/postgres.sh >/dev/null || [ $$? -eq 3 ]  # without a server, tests on it say that they are skipped
+	scripts/chromium.sh >/dev/null || [ $$? -eq 3 ]  # likewise without a browser
 	pytest -m "not accept"
 
 .PHONY: test-rust

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes sure that there is a Chromium to test the page in, and the fonts that its pictures are taken with.
-# Usage: scripts/chromium.sh. Prints the path of the browser. Installs Debian's packages only when they are missing and we are root.
+# Usage: scripts/chromium.sh. Prints the path of the browser. Installs Debian's packages only when they are missing and we are
+# root; ends with 3 where there is no browser and none can be installed.
 set -euo pipefail
 
 fail() {
     printf 'chromium: %s\n  what to do: %s\n' "$1" "$2" >&2
-    exit 1
+    exit 3
 }
 
 find_browser() {

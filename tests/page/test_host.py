@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.timeout(300)  # the first test may install the browser
+
 ACCEPTED: dict[str, Any] = {"verdict": "accepted", "checks": [], "error": None, "verified": None}
 
 
@@ -31,10 +33,19 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     ("kind", "answer", "verdict", "sentence"),
     [
         ("trap", None, "Rejected", "The verifier stopped before it was done."),
-        ("answer", "no JSON", "Rejected", "an answer that this page does not understand"),
-        ("answer", '{"verdict":"Accepted"}', "Rejected", "that this page does not understand"),
-        ("none", None, "Not decided", "The verifier could not be loaded"),
+        pytest.param(
+            *("answer", "no JSON", "Rejected", "an answer that this page does not understand"),
+            marks=pytest.mark.accept,
+        ),
+        pytest.param(
+            *("answer", '{"verdict":"Accepted"}', "Rejected", "this page does not understand"),
+            marks=pytest.mark.accept,
+        ),
         ("broken", None, "Not decided", "The verifier could not be loaded"),
+        pytest.param(
+            *("none", None, "Not decided", "The verifier could not be loaded"),
+            marks=pytest.mark.accept,
+        ),
     ],
 )
 def test_a_verifier_that_fails_accepts_nothing(
@@ -51,6 +62,7 @@ def test_a_verifier_that_fails_accepts_nothing(
         assert window.trouble == []
 
 
+@pytest.mark.accept
 def test_an_acceptance_without_anything_verified_shows_nothing(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -61,6 +73,7 @@ def test_an_acceptance_without_anything_verified_shows_nothing(
         assert set(window.marks()) == {"open"}
 
 
+@pytest.mark.accept
 def test_a_verifier_that_never_ends_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
     with reader(browser) as window:
         window.open(page_with(tmp_path, told(tmp_path, "loop")))
@@ -70,6 +83,7 @@ def test_a_verifier_that_never_ends_can_be_stopped(browser: Browser, tmp_path: P
         assert "too long" in window.text("#result .sentence")
 
 
+@pytest.mark.accept
 def test_the_verifier_runs_in_a_worker_and_without_one(
     browser: Browser, address: str, tmp_path: Path
 ) -> None:
@@ -89,6 +103,7 @@ def test_the_verifier_runs_in_a_worker_and_without_one(
         assert window.trouble == []
 
 
+@pytest.mark.accept
 def test_nothing_is_checked_without_a_key_or_a_policy(
     browser: Browser, address: str, tmp_path: Path
 ) -> None:
@@ -142,6 +157,7 @@ def test_markup_from_outside_is_text(browser: Browser, tmp_path: Path) -> None:
         assert window.trouble == []
 
 
+@pytest.mark.accept
 def test_the_page_lets_no_markup_and_no_script_in(browser: Browser, address: str) -> None:
     with reader(browser) as window:
         window.open(address)
@@ -178,6 +194,7 @@ def test_everything_can_be_done_with_the_keyboard(browser: Browser, address: str
         assert window.page.get_attribute("#status", "role") == "status"
 
 
+@pytest.mark.accept
 def test_a_narrow_page_does_not_scroll_sideways(
     browser: Browser, address: str, tmp_path: Path
 ) -> None:
@@ -191,6 +208,7 @@ def test_a_narrow_page_does_not_scroll_sideways(
             assert width <= size[0]
 
 
+@pytest.mark.accept
 def test_colours_follow_the_system_and_the_button(browser: Browser, address: str) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
     with reader(browser, scheme="dark") as dark, reader(browser) as light:
