@@ -24,8 +24,9 @@ def terminal() -> Console | None:
 
 
 def emit(line: str) -> None:
-    """Write one line of a result to stdout."""
+    """Write one line of a result to stdout, at once: a command that serves does not end."""
     sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def emit_json(value: Mapping[str, object]) -> None:
