@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +93,20 @@ class Site:
     def note_checkpoint(self) -> None:
         """Keep the checkpoint that the log shows now."""
         self.handed.checkpoints.append(tlog.Log.open(self.state / "log").head())
+
+    def wait_for_jobs(self) -> None:
+        """Wait until a proof was promised."""
+        self._wait_until(lambda: bool(self.handed.jobs))
+
+    def wait_for_more(self, answers: int) -> None:
+        """Wait until more was answered than so often."""
+        self._wait_until(lambda: self.handed.statuses[200] > answers)
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, self.handed.statuses
+            time.sleep(0.02)
 
     @contextmanager
     def load(self, port: int, *, upgrades: bool = False) -> Iterator[None]:

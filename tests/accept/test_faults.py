@@ -101,7 +101,7 @@ def test_connections_that_end(tmp_path: Path, postgres: Server, criterion: Recor
             time.sleep(moments.uniform(0.02, 0.4))
             ended += postgres.end_connections(database)
         before = site.handed.statuses[200]
-        time.sleep(2.0)
+        site.wait_for_more(before)
     kill(process)
     held = require_nothing_lost(site)
     criterion(

@@ -26,7 +26,8 @@ def test_what_was_handed_out_survives_kills(tmp_path: Path) -> None:
     port = free_port()
     process = site.start(port, workers=1)
     with site.load(port, upgrades=True):
-        time.sleep(moments.uniform(0.3, 0.8))
+        site.wait_for_jobs()
+        time.sleep(moments.uniform(0.1, 0.4))
         site.note_checkpoint()
         assert kill_children(process, "serve.worker") == 1
         time.sleep(moments.uniform(0.05, 0.4))
@@ -51,7 +52,7 @@ def test_connections_that_end_under_load_lose_nothing(tmp_path: Path, postgres: 
             time.sleep(0.15)
             ended += postgres.end_connections(database)
         before = site.handed.statuses[200]
-        time.sleep(1.0)
+        site.wait_for_more(before)
     assert ended > 0
     assert site.handed.statuses[200] > before, "it answers again"
     assert set(site.handed.statuses) <= {200, 503}
