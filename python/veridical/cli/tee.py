@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 from rich.markup import escape
@@ -124,6 +124,61 @@ def verify(file: Path, options: Options = _NO_OPTIONS) -> ExitCode:
     if not options.json:
         print_error(error, is_json=False)
     return exit_code_of(error)
+
+
+@app.command
+def measure(  # noqa: PLR0913 - one option for each thing that is measured
+    firmware: Path,
+    *,
+    vcpus: int,
+    vcpu_type: str,
+    kernel: Path | None = None,
+    initrd: Path | None = None,
+    append: str = "",
+    guest_features: int = 1,
+    hypervisor: Literal["qemu", "ec2"] = "qemu",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> ExitCode:
+    """Compute the measurement that a SEV-SNP guest has to have, for a policy.
+
+    Parameters
+    ----------
+    firmware
+        The firmware of the guest.
+    vcpus
+        How many processors the guest is started with.
+    vcpu_type
+        Their type, as QEMU calls it: `EPYC-v4`, `EPYC-Genoa`.
+    kernel
+        The kernel, where it is measured.
+    initrd
+        Its initial file system.
+    append
+        Its command line.
+    guest_features
+        The features that are switched on, as a number.
+    hypervisor
+        Who starts the guest.
+    json
+        Print data only.
+    """
+    from veridical.tee.launch import snp_measurement
+
+    digest = snp_measurement(
+        firmware,
+        vcpus=vcpus,
+        vcpu_type=vcpu_type,
+        kernel=kernel,
+        initrd=initrd,
+        command_line=append,
+        guest_features=guest_features,
+        hypervisor=hypervisor,
+    )
+    if json:
+        emit_json({"measurement": digest.hex()})
+    else:
+        emit(digest.hex())
+    return ExitCode.ACCEPTED
 
 
 @collateral.command
