@@ -119,6 +119,38 @@ def test_what_is_not_http_is_refused_in_the_shape_of_errors(gateway: Running) ->
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /\xe4 HTTP/1.1",
+        b"GET /%ff%00 HTTP/1.1",
+        b"GET v2 HTTP/1.1",
+        b"GET * HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"CONNECT example:443 HTTP/1.1",
+        b"GET http://[::1 HTTP/1.1",
+        b"GET /v2 HTTP/9.9",
+        b"BREW /v2 HTTP/1.1",
+        b"POST /v2 HTTP/1.1\r\nContent-Length: -1",
+        b"POST /v2 HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2",
+        b"POST /v2 HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
+        b"POST /v2 HTTP/1.1\r\nTransfer-Encoding: gzip",
+        b"GET /v2 HTTP/1.1\r\nHost: 127.0.0.1",
+        b"GET /v2 HTTP/1.1\r\nX\x00: 1",
+    ],
+)
+def test_odd_requests_are_errors_of_their_sender(
+    gateway: Running, line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(opened(gateway)) as peer:
+        peer.sendall(line + b"\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        peer.shutdown(socket.SHUT_WR)
+        answer = everything(peer)
+    assert answer.startswith(b"HTTP/1.1 4"), answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    assert not [one for one in caplog.records if one.exc_info]
+
+
 def test_two_requests_in_one_packet_are_both_answered(gateway: Running) -> None:
     with closing(opened(gateway)) as peer:
         one = b"GET /v2/health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -233,7 +233,12 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._stop_head_timer()
         self.limits.idle.pop(self, None)
-        if not self._is_answering:
+        cycle = self._cycle
+        is_begun = cycle is not None and cycle.response_started and not cycle.response_complete
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True  # nobody reads what the application has to say
+            cycle.message_event.set()
+        if not self.pipeline and not is_begun:
             content = error_body(message)
             head = [
                 f"HTTP/1.1 {status} {_REASONS[status]}",
