@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from cyclopts import Parameter
@@ -16,7 +16,13 @@ from veridical.cli.exit_codes import ExitCode
 from veridical.cli.progress import Stages, print_spans
 from veridical.cli.prove import require_memory, save_trace
 from veridical.cli.samples import load_samples, named, save_arrays
+from veridical.cli.sampling import draw_from
 from veridical.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 __all__ = ["run"]
 
@@ -33,6 +39,9 @@ def run(  # noqa: PLR0913 - the options of one command
     key: Path = Path("veridical.key"),
     nonce: str | None = None,
     private: Annotated[bool, Parameter(negative="")] = False,
+    sample: str | None = None,
+    seed_key: Path | None = None,
+    temperature: str = "1",
     tier: Literal["reexecution", "zk"] = "reexecution",
     threads: int = 0,
     profile: Annotated[bool, Parameter(negative="")] = False,
@@ -58,6 +67,13 @@ def run(  # noqa: PLR0913 - the options of one command
         The request id that the client chose; drawn at random where it is not given.
     private
         Salt the commitments: the receipt reveals nothing about question and answer by itself.
+    sample
+        Draw from this output, whose last axis are logits; the answer has the indices.
+    seed_key
+        The key that the seed follows from, together with model, input, parameters and nonce. It
+        signs nothing else.
+    temperature
+        Of the draw, a reduced fraction such as 7/10.
     tier
         What the receipt carries: nothing but the signature, for those who can run the program
         again; or a succinct proof. Any receipt can be upgraded later with `prove`.
@@ -85,10 +101,15 @@ def run(  # noqa: PLR0913 - the options of one command
     timeline = zk.Timeline() if is_timed else None
     if receipt is not None and tier == "zk":
         require_memory(loaded, [question])
-    result = veridical.run(loaded, question, threads=threads)
+    nonce = secrets.token_hex(16) if nonce is None else nonce
+    plain = veridical.run(loaded, question, threads=threads)
+    result, options = draw_from(
+        plain, key=seed_key, tensor=sample, temperature=temperature, nonce=nonce, private=private
+    )
+    outputs = result.outputs
     if output is not None:
         named_file = output if output.suffix == ".npz" else Path(f"{output}.npz")
-        save_arrays(named_file, result.outputs)
+        save_arrays(named_file, outputs)
     written = None
     if receipt is not None:
         signer = _signer(key)
@@ -97,8 +118,9 @@ def run(  # noqa: PLR0913 - the options of one command
             written = veridical.issue(
                 result,
                 signer=signer,
-                nonce=secrets.token_hex(16) if nonce is None else nonce,
+                nonce=nonce,
                 private=private,
+                **options,
                 evidence=proof if tier == "zk" else None,
             )
         written.save(receipt)
@@ -107,15 +129,15 @@ def run(  # noqa: PLR0913 - the options of one command
     if json:
         value: dict[str, object] = {
             "model": loaded.digest_hex,
-            "outputs": {name: array.tolist() for name, array in result.outputs.items()},
+            "outputs": {name: array.tolist() for name, array in outputs.items()},
             "receipt_id": None if written is None else written.receipt_id,
-            "saturated": result.saturated,
+            "saturated": plain.saturated,
         }
         if timeline is not None and profile:
             value["spans"] = timeline.to_value()
         emit_json(value)
         return ExitCode.ACCEPTED
-    _print_answer(result)
+    _print_answer(outputs, plain.saturated)
     if written is not None:
         emit(f"receipt   {receipt}  {written.receipt_id}")
     if timeline is not None and profile:
@@ -123,15 +145,15 @@ def run(  # noqa: PLR0913 - the options of one command
     return ExitCode.ACCEPTED
 
 
-def _print_answer(result: veridical.Run) -> None:
-    for name, array in result.outputs.items():
+def _print_answer(outputs: Mapping[str, NDArray[Any]], saturated: int) -> None:
+    for name, array in outputs.items():
         values = np.array2string(
             array.ravel()[:_SHOWN_VALUES], precision=5, separator=", ", max_line_width=_LINE
         )
         more = f" of {array.size}" if array.size > _SHOWN_VALUES else ""
         emit(f"{name} {array.shape}: {values}{more}")
-    if result.saturated:
-        emit(f"saturated {result.saturated} input elements lie outside the declared range")
+    if saturated:
+        emit(f"saturated {saturated} input elements lie outside the declared range")
 
 
 def _signer(path: Path) -> keys.PrivateKey:
