@@ -29,7 +29,7 @@ def fetch(
     """Copy a log that is served over HTTP, or bring a copy up to date, for `fsck` and `audit`.
 
     What is in the copy already must be the beginning of the log. If it is not, the log was forked
-    or rolled back, and the checkpoint that says so is kept beside the copy as evidence.
+    or rolled back, and the checkpoint that does not fit is kept in `.state`.
 
     Parameters
     ----------

@@ -57,8 +57,9 @@ def fetch_log(
     """Bring a copy of a log up to date; what is there already is its beginning, or it is a fork.
 
     Raises:
-        ConsistencyError: the log was forked or rolled back since. Its checkpoint is kept in the
-            copy as `.state/conflict-<size>`: together with the copy's own it convicts the log.
+        ConsistencyError: the log was forked or rolled back since, or its files are damaged. Its
+            checkpoint is kept in the copy as `.state/conflict-<size>`: one of the copy's own size
+            convicts the log, for another the log owes a proof of consistency.
         CheckpointError: it is another log, or too few of the cosigners signed.
         LogError: its files do not lead to its checkpoint.
         NoAnswerError: the server does not answer.
