@@ -130,9 +130,12 @@ class Gateway:
         self.accounts = Accounts(self.store, is_open=settings.is_open)
         self.log: IntentLog = self._open_log()
         undo.callback(self.log.close)
-        if self.log.vkey():
-            self.store.hold_log(self.log.vkey(), size=self.log.size())
-        self.recovered = self.log.recover(self.store.settle)
+        try:
+            if self.log.vkey():
+                self.store.hold_log(self.log.vkey(), size=self.log.size())
+            self.recovered = self.log.recover(self.store.settle)
+        except SQLAlchemyError as error:
+            raise InputError(f"the database does not answer: {type(error).__name__}") from error
         self._lanes = {
             model.name: Lane(
                 model,
@@ -348,14 +351,6 @@ class Gateway:
 
     def _on_signed(self, model: str, tier: str, count: int) -> None:
         self.metrics.receipts.labels(model=model, tier=tier).inc(count)
-
-    def refresh_metrics(self) -> None:
-        """Read the figures that are not counted as they happen."""
-        for state in ("queued", "running", "proven", "done", "failed", "cancelled"):
-            self.metrics.jobs.labels(state=state).set(0)
-        for state, count in self.store.jobs_by_state().items():
-            self.metrics.jobs.labels(state=state).set(count)
-        self.metrics.log_size.set(self.log.size())
 
     def metadata(self) -> dict[str, Any]:
         """Return what a caller has to know to verify, beside the models."""

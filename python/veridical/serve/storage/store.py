@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["Answered", "ApiKey", "FencedError", "Kept", "Store", "StoredReceipt", "Usage"]
 
 
+_LEAVES_AT_ONCE: Final = 500
+
+
 class FencedError(InputError):
     """Another process took over the log under which an answer was to be kept."""
 
@@ -202,12 +205,7 @@ class Store:
         """
         if self._log is None or not leaves:
             return {}
-        wanted = set(leaves)
-        query = select(RECEIPTS.c.leaf, RECEIPTS.c.receipt_id, RECEIPTS.c.intent).where(
-            RECEIPTS.c.log == self._log.number,
-            RECEIPTS.c.leaf >= min(wanted),
-            RECEIPTS.c.leaf <= max(wanted),
-        )
+        kept: dict[int, Kept] = {}
         token = secrets.token_hex(16)
         with self._settling:
             held = self._log
@@ -217,11 +215,13 @@ class Store:
                 mine = (LOGS.c.log == held.number) & LOGS.c.holder.in_(sorted(held.tokens))
                 if connection.execute(update(LOGS).where(mine).values(holder=token)).rowcount != 1:
                     raise _fenced()
-                kept = {
-                    row.leaf: Kept(receipt_id=row.receipt_id, intent=row.intent)
-                    for row in connection.execute(query)
-                    if row.leaf in wanted
-                }
+                for start in range(0, len(leaves), _LEAVES_AT_ONCE):
+                    some = leaves[start : start + _LEAVES_AT_ONCE]
+                    query = select(RECEIPTS.c.leaf, RECEIPTS.c.receipt_id, RECEIPTS.c.intent).where(
+                        RECEIPTS.c.log == held.number, RECEIPTS.c.leaf.in_(some)
+                    )
+                    for row in connection.execute(query):
+                        kept[row.leaf] = Kept(receipt_id=row.receipt_id, intent=row.intent)
             self._log = replace(held, tokens=frozenset({token}))
         return kept
 
