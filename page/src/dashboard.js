@@ -9,7 +9,8 @@ const REFRESH_MILLISECONDS = 10_000;
 const MEANINGS = /** @type {Record<string, string>} */ ({
   gap: "a number is missing", duplicate: "a number is given twice", order: "a number is lower than the one before it",
   chain: "the intent before it is not named", closed_twice: "an intent is closed twice", dangling: "an end without an intent",
-  statement_twice: "a receipt is entered twice", unknown: "an entry that is none",
+  statement_twice: "a receipt is entered twice", origin: "an intent names another log", repeated: "one question is run again",
+  time: "a time cannot be true", unknown: "an entry that is none",
 });
 
 const operator = { key: "", isAsking: false };

@@ -1,8 +1,8 @@
-// A log extract: a checkpoint and every entry below it. The tree is computed again, the checkpoint's
-// signature is checked, and what became of every question to one model is counted.
-// Spec: spec/v1/page.md, section 5; spec/v1/log.md, sections 2 to 4 and 8.
+// A log extract: a checkpoint and every entry below it. The tree is computed again, and the checkpoint's
+// signature is checked.  Spec: spec/v1/page.md, section 5; spec/v1/log.md, sections 2 and 3.
 
-import { concat, frame, fromBase64, fromUtf8, sameBytes, toHex, utf8 } from "./bytes.js";
+import { auditEntries } from "./audit.js";
+import { concat, fromBase64, fromUtf8, sameBytes, toHex, utf8 } from "./bytes.js";
 import { sha256 } from "./sha256.js";
 
 export const EXTRACT_VERSION = "veridical-log-extract/v1";
@@ -13,10 +13,7 @@ const ENTRY_MAX_BYTES = 4096;
  * @typedef {{name: string, line: Uint8Array}} NoteSignature
  * @typedef {{origin: string, size: number, root: Uint8Array, text: string, signatures: NoteSignature[]}} Checkpoint
  * @typedef {{name: string, id: string, type: number, key: Uint8Array}} NoteKey
- * @typedef {{kind: string, leaf: number}} Finding
- * @typedef {{name: string, intents: number, results: number, voids: number, open: number, reasons: Map<string, number>}} Stream
- * @typedef {{origin: string, size: number, model: string, streams: Stream[], findings: Finding[], receiptIntent: number | null,
- *   receiptResult: number | null, first: number, last: number, cosigners: string[]}} TrackRecord
+ * @typedef {import("./audit.js").Audit & {origin: string, size: number, model: string, cosigners: string[]}} TrackRecord
  * @typedef {{state: "shown", record: TrackRecord} | {state: "false" | "unsigned", message: string, record?: TrackRecord}} ExtractAnswer
  */
 
@@ -106,7 +103,7 @@ export function treeRoot(entries) {
 
 /**
  * @param {Uint8Array} bytes the extract
- * @param {{vkeys: string[], model: string, receiptId: string}} asked
+ * @param {{vkeys: string[], model: string, receiptId: string, now: number}} asked
  * @returns {Promise<ExtractAnswer>}
  */
 export async function readExtract(bytes, asked) {
@@ -120,7 +117,9 @@ export async function readExtract(bytes, asked) {
     return { state: "false", message: "The entries are not those that the checkpoint was signed over." };
   }
   const keys = asked.vkeys.map(noteKey).filter((key) => key !== null);
-  const record = count(entries, checkpoint, asked);
+  const { origin, size } = checkpoint;
+  /** @type {TrackRecord} */
+  const record = { ...auditEntries(entries, { ...asked, origin }), origin, size, model: asked.model, cosigners: [] };
   const log = keys.find((key) => key.type === 1 && key.name === checkpoint.origin);
   if (log === undefined) {
     return {
@@ -166,119 +165,4 @@ function parseExtract(bytes) {
     entries.push(entry);
   }
   return { checkpoint, entries };
-}
-
-/**
- * @param {Uint8Array[]} entries
- * @param {Checkpoint} checkpoint
- * @param {{model: string, receiptId: string}} asked
- * @returns {TrackRecord}
- */
-function count(entries, checkpoint, asked) {
-  /** @type {Map<string, {last: number, digest: string, seen: Set<number>}>} */
-  const chains = new Map();
-  /** @type {Map<string, Stream>} */
-  const streams = new Map();
-  /** @type {Map<number, {stream: Stream | null, closed: boolean}>} */
-  const intents = new Map();
-  /** @type {Set<string>} */
-  const statements = new Set();
-  /** @type {Finding[]} */
-  const findings = [];
-  /** @type {TrackRecord} */
-  const record = {
-    origin: checkpoint.origin, size: checkpoint.size, model: asked.model, streams: [], findings,
-    receiptIntent: null, receiptResult: null, first: 0, last: 0, cosigners: [],
-  };
-  entries.forEach((bytes, leaf) => {
-    const entry = entryOf(bytes);
-    if (entry === null || (entry.origin !== undefined && entry.origin !== checkpoint.origin)) {
-      findings.push({ kind: "unknown", leaf });
-      return;
-    }
-    if (entry.type === "veridical-intent/v1") {
-      follow(chains, findings, entry, bytes, leaf);
-      const isOurs = asked.model === "" || entry.model === asked.model;
-      let stream = null;
-      if (isOurs) {
-        stream = streams.get(entry.stream) ?? { name: entry.stream, intents: 0, results: 0, voids: 0, open: 0, reasons: new Map() };
-        streams.set(entry.stream, stream);
-        stream.intents += 1;
-        record.first = record.first === 0 ? entry.time : Math.min(record.first, entry.time);
-        record.last = Math.max(record.last, entry.time);
-      }
-      intents.set(leaf, { stream, closed: false });
-      return;
-    }
-    if (entry.type === "veridical-result/v1") {
-      if (statements.has(entry.statement)) findings.push({ kind: "statement_twice", leaf });
-      statements.add(entry.statement);
-      if (entry.statement === asked.receiptId) [record.receiptIntent, record.receiptResult] = [entry.intent, leaf];
-    }
-    const opened = intents.get(entry.intent);
-    if (opened === undefined) findings.push({ kind: "dangling", leaf });
-    else if (opened.closed) findings.push({ kind: "closed_twice", leaf });
-    else close(opened, entry);
-  });
-  for (const { last, seen } of chains.values()) if (last + 1 > seen.size) findings.push({ kind: "gap", leaf: -1 });
-  for (const { stream, closed } of intents.values()) if (stream !== null && !closed) stream.open += 1;
-  record.streams = [...streams.values()];
-  return record;
-}
-
-/**
- * @param {{stream: Stream | null, closed: boolean}} opened
- * @param {Record<string, any>} entry
- */
-function close(opened, entry) {
-  opened.closed = true;
-  if (opened.stream === null) return;
-  if (entry.type === "veridical-result/v1") {
-    opened.stream.results += 1;
-  } else {
-    opened.stream.voids += 1;
-    opened.stream.reasons.set(entry.reason, (opened.stream.reasons.get(entry.reason) ?? 0) + 1);
-  }
-}
-
-/**
- * @param {Map<string, {last: number, digest: string, seen: Set<number>}>} chains
- * @param {Finding[]} findings
- * @param {Record<string, any>} entry
- * @param {Uint8Array} bytes
- * @param {number} leaf
- */
-function follow(chains, findings, entry, bytes, leaf) {
-  const chain = chains.get(entry.stream) ?? { last: -1, digest: "", seen: new Set() };
-  chains.set(entry.stream, chain);
-  if (chain.seen.has(entry.number)) findings.push({ kind: "duplicate", leaf });
-  else if (entry.number < chain.last) findings.push({ kind: "order", leaf });
-  else if (entry.number === chain.last + 1 && entry.previous !== chain.digest) findings.push({ kind: "chain", leaf });
-  chain.seen.add(entry.number);
-  if (entry.number > chain.last) {
-    chain.last = entry.number;
-    chain.digest = `sha256:${toHex(sha256(concat(frame("veridical.intent.v1"), frame(bytes))))}`;
-  }
-}
-
-/**
- * @param {Uint8Array} bytes
- * @returns {Record<string, any> | null}
- */
-function entryOf(bytes) {
-  const isCount = (/** @type {unknown} */ value) => Number.isSafeInteger(value) && Number(value) >= 0;
-  try {
-    const entry = JSON.parse(fromUtf8(bytes) ?? "");
-    if (!isCount(entry.time)) return null;
-    if (entry.type === "veridical-intent/v1") {
-      const texts = [entry.stream, entry.previous, entry.model].every((text) => typeof text === "string");
-      return texts && isCount(entry.number) ? entry : null;
-    }
-    if (!isCount(entry.intent)) return null;
-    if (entry.type === "veridical-result/v1") return typeof entry.statement === "string" ? entry : null;
-    if (entry.type === "veridical-void/v1") return typeof entry.reason === "string" ? entry : null;
-    return null;
-  } catch {
-    return null;
-  }
 }

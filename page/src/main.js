@@ -394,7 +394,7 @@ async function checkPosted(post, policy, round) {
  */
 async function checkExtract(extract, round, model, receiptId) {
   const vkeys = [...state.items.filter(({ kind }) => kind === "vkey").map(({ text }) => text), ...vkeysIn(given("policy")?.text ?? "")];
-  const answer = await /** @type {Workshop} */ (state.workshop).run({ task: "extract", bytes: extract.bytes, vkeys, model, receiptId });
+  const answer = await /** @type {Workshop} */ (state.workshop).run({ task: "extract", bytes: extract.bytes, vkeys, model, receiptId, now: Math.floor(Date.now() / 1000) });
   if (round !== state.round) return;
   showRecord(byId("record"), answer, receiptId);
   byId("record").hidden = false;

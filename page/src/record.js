@@ -10,7 +10,8 @@ import { table } from "./view.js";
 const FINDINGS = /** @type {Record<string, string>} */ ({
   gap: "numbers are missing", duplicate: "a number was given twice", order: "a number is out of order",
   chain: "an announcement does not name the one before it", closed_twice: "a question was closed twice",
-  dangling: "an end belongs to no question", statement_twice: "a receipt was entered twice", unknown: "an entry cannot be read",
+  dangling: "an end belongs to no question", statement_twice: "a receipt was entered twice",
+  origin: "an announcement names another log", repeated: "one question was run again", time: "a time cannot be true", unknown: "an entry cannot be read",
 });
 
 /**
@@ -25,7 +26,7 @@ export function showRecord(place, answer, receiptId) {
     fill(place, title, h("p", { class: "verdict-line is-rejected" }, /** @type {{message: string}} */ (answer).message));
     return;
   }
-  const sum = (/** @type {(stream: import("./extract.js").Stream) => number} */ of) => record.streams.reduce((total, stream) => total + of(stream), 0);
+  const sum = (/** @type {(stream: import("./audit.js").Stream) => number} */ of) => record.streams.reduce((total, stream) => total + of(stream), 0);
   const [asked, answered, voids, open] = [sum((s) => s.intents), sum((s) => s.results), sum((s) => s.voids), sum((s) => s.open)];
   const place2 = answer.state === "shown"
     ? `The log ${record.origin}, all ${record.size} entries${record.cosigners.length > 0 ? `, cosigned by ${record.cosigners.join(", ")}` : ", no cosigner checked"}.`
@@ -37,6 +38,7 @@ export function showRecord(place, answer, receiptId) {
     asked === 0 ? null : table([
       ["Closed", [voids === 0 ? "No question was closed without an answer." : `${voids} closed without an answer: ${reasons(record.streams)}.`]],
       ["Open", [open === 0 ? "No question is open." : `${open} ${open === 1 ? "is" : "are"} neither answered nor closed.`]],
+      ...(sum((s) => s.repeats) === 0 ? [] : [/** @type {[string, string[]]} */ (["Came again", [`${sum((s) => s.repeats)} without a request id: the same question gives the same answer.`]])]),
       ["From, to", [timeText(record.first), " to ", timeText(record.last)]],
     ]),
     h("p", {}, findingText(record.findings)),
@@ -56,7 +58,7 @@ function times(count) {
 }
 
 /**
- * @param {import("./extract.js").Stream[]} streams
+ * @param {import("./audit.js").Stream[]} streams
  * @returns {string}
  */
 function reasons(streams) {
@@ -67,7 +69,7 @@ function reasons(streams) {
 }
 
 /**
- * @param {import("./extract.js").Finding[]} findings
+ * @param {import("./audit.js").Finding[]} findings
  * @returns {string}
  */
 function findingText(findings) {

@@ -9,7 +9,7 @@ import { checkPost, stopped, verifyReceipt } from "./module.js";
  * @typedef {import("./extract.js").ExtractAnswer} ExtractAnswer
  * @typedef {{task: "verify", receipt: Uint8Array, options: object, program: Uint8Array}
  *   | {task: "post", post: Uint8Array, text: Uint8Array, options: object}
- *   | {task: "extract", bytes: Uint8Array, vkeys: string[], model: string, receiptId: string}} Task
+ *   | {task: "extract", bytes: Uint8Array, vkeys: string[], model: string, receiptId: string, now: number}} Task
  */
 
 const MISSING = stopped(

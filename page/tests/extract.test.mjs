@@ -3,9 +3,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { concat, frame, toBase64, toHex, utf8 } from "../src/bytes.js";
+import { concat, toBase64, utf8 } from "../src/bytes.js";
 import { checkpointOf, EXTRACT_VERSION, noteKey, readExtract, treeRoot } from "../src/extract.js";
-import { sha256 } from "../src/sha256.js";
 
 const FOLDER = new URL("../../vectors/log/", import.meta.url);
 const cases = JSON.parse(readFileSync(new URL("cases.json", FOLDER), "utf8"));
@@ -22,7 +21,7 @@ function extract(changes = {}) {
   return utf8(JSON.stringify(value));
 }
 
-const asked = (changes = {}) => ({ vkeys: [cases.log, cases.cosigner], model: MODEL, receiptId: RECEIPT, ...changes });
+const asked = (changes = {}) => ({ vkeys: [cases.log, cases.cosigner], model: MODEL, receiptId: RECEIPT, now: 1_796_000_100, ...changes });
 
 test("an extract shows what became of every question to a model", async () => {
   const answer = await readExtract(extract(), asked());
@@ -92,38 +91,4 @@ test("the tree has the roots of the recursive definition at every size", () => {
   for (let size = 0; size <= leaves.length; size += 1) {
     assert.deepEqual(treeRoot(leaves.slice(0, size)), root(leaves.slice(0, size)), `size ${size}`);
   }
-});
-
-/** An unsigned extract over entries that are made here. */
-async function findings(made) {
-  const contents = made.map((entry) => utf8(JSON.stringify(entry)));
-  const head = `log.example/x\n${contents.length}\n${toBase64(treeRoot(contents))}\n\n— log.example/x AAAAAAAA\n`;
-  const bytes = extract({ checkpoint: toBase64(utf8(head)), entries: contents.map(toBase64) });
-  const answer = await readExtract(bytes, asked({ vkeys: [], model: "" }));
-  assert.equal(answer.state, "unsigned", answer.message);
-  return answer.record.findings.map(({ kind }) => kind);
-}
-
-const intent = (number, previous, more = {}) => ({ type: "veridical-intent/v1", stream: "s", number, previous, model: MODEL, time: 5, ...more });
-const digestOf = (entry) => `sha256:${toHex(sha256(concat(frame("veridical.intent.v1"), frame(utf8(JSON.stringify(entry))))))}`;
-
-test("every rule that entries break is found", async () => {
-  const first = intent(0, "");
-  const result = (at) => ({ type: "veridical-result/v1", intent: at, statement: `sha256:${at}`, time: 6 });
-  assert.deepEqual(await findings([first, intent(1, digestOf(first))]), []);
-  assert.deepEqual(await findings([first, intent(1, "sha256:other")]), ["chain"]);
-  assert.deepEqual(await findings([first, intent(2, "")]), ["gap"]);
-  assert.deepEqual(await findings([first, first]), ["duplicate"]);
-  assert.deepEqual(await findings([intent(1, ""), first]), ["order"]);
-  assert.deepEqual(await findings([first, result(0), { type: "veridical-void/v1", intent: 0, reason: "failed", time: 7 }]), ["closed_twice"]);
-  assert.deepEqual(await findings([result(4)]), ["dangling"]);
-  assert.deepEqual(await findings([first, result(0), { ...result(0), intent: 0 }]), ["statement_twice", "closed_twice"]);
-  assert.deepEqual(await findings([{ type: "other", time: 1 }, intent(0, "", { origin: "log.example/y" })]), ["unknown", "unknown"]);
-});
-
-test("reasons with the names of a language are counted like others", async () => {
-  const made = [intent(0, ""), { type: "veridical-void/v1", intent: 0, reason: "__proto__", time: 7 }].map((entry) => utf8(JSON.stringify(entry)));
-  const head = `log.example/x\n2\n${toBase64(treeRoot(made))}\n\n— log.example/x AAAAAAAA\n`;
-  const { record } = await readExtract(extract({ checkpoint: toBase64(utf8(head)), entries: made.map(toBase64) }), asked({ vkeys: [] }));
-  assert.equal(record.streams[0].reasons.get("__proto__"), 1);
 });
