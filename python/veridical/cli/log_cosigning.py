@@ -17,6 +17,7 @@ from veridical.errors import CheckpointError, InputError
 __all__ = ["cosign", "cosigner", "show_values"]
 
 Flag = Parameter(negative="")
+MAX_PAUSE_SECONDS = 86_400
 
 cosigner = App(name="cosigner", help="Cosign the logs of others.")
 
@@ -75,6 +76,8 @@ def cosign(  # noqa: PLR0913 - one option for each part of either way
     json
         Print data only.
     """
+    if every is not None and not 0 < every <= MAX_PAUSE_SECONDS:
+        raise InputError(f"--every {every:g}", advice="Give seconds, at most a day.")
     local = (name, key, log_key, state)
     if witness and all(option is None for option in local) and not last:
         named = [tlog.NoteKey.from_vkey(vkey) for vkey in cosigner_key or []]
