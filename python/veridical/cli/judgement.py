@@ -21,7 +21,7 @@ from veridical.tee import Collateral
 from veridical.tee.context import TeeContext
 from veridical.verifier import Report
 
-__all__ = ["NO_OPTIONS", "Options", "judge", "rules_of"]
+__all__ = ["NO_OPTIONS", "Options", "judge", "rules_of", "tee_context"]
 
 
 @Parameter(name="*")
@@ -112,8 +112,17 @@ def judge(receipt: Path, options: Options) -> Report:
         input=_values(options.input, inputs),
         output=_values(options.output, outputs),
         program=program,
-        tee=TeeContext(time=trusted_time(options.at), collateral=_collateral(options)),
+        tee=tee_context(options),
     )
+
+
+def tee_context(options: Options) -> TeeContext:
+    """Return what quotes of hardware are judged by.
+
+    Raises:
+        InputError: an option cannot be used.
+    """
+    return TeeContext(time=trusted_time(options.at), collateral=_collateral(options))
 
 
 def _collateral(options: Options) -> Collateral:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from veridical.cli.console import emit, emit_json, print_error, terminal
 from veridical.cli.exit_codes import ExitCode, exit_code_of
-from veridical.cli.judgement import Options, rules_of
+from veridical.cli.judgement import NO_OPTIONS, Options, rules_of, tee_context
 from veridical.cli.loading import load_arrays
 from veridical.cli.samples import load_samples, named
 from veridical.errors import InputError
@@ -79,18 +79,13 @@ def attach_(
     return ExitCode.ACCEPTED
 
 
-def check_post_(  # noqa: PLR0913 - the options of one command
+def check_post_(
     post: Path,
     *,
-    policy: Path | None = None,
-    signer: Annotated[list[Path] | None, Parameter(negative="")] = None,
     template: str | None = None,
     text: Path | None = None,
     receipt: Path | None = None,
-    program: Path | None = None,
-    input: Path | None = None,  # noqa: A002 - the name of the option
-    now: int | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = NO_OPTIONS,
 ) -> ExitCode:
     """Say whether a text is, unchanged, what a receipt's output gives.
 
@@ -98,10 +93,6 @@ def check_post_(  # noqa: PLR0913 - the options of one command
     ----------
     post
         The post file.
-    policy
-        What you accept of the receipt, as TOML. There is no default.
-    signer
-        A public key whose signature you accept; may be repeated. Alone it is the whole policy.
     template
         The template whose words you accept: its file, or its digest (`sha256:...`). Without it
         nothing is accepted, as the words of a template are its author's.
@@ -109,18 +100,11 @@ def check_post_(  # noqa: PLR0913 - the options of one command
         The text as you found it; what the post carries if it is not given.
     receipt
         The receipt, for a post that carries only its id.
-    program
-        The program, to be run again.
-    input
-        The question that was asked, in the form that `run` takes. It must match.
-    now
-        The time to judge by, in seconds since 1970; the present if it is not given.
-    json
-        Print data only.
     """
-    options = Options(policy=policy, signer=signer, program=program, input=input, now=now)
-    loaded = options.load_program()
-    names = None if loaded is None else [entry.name for entry in loaded.inputs]
+    if options.output is not None:
+        raise InputError("--output is not for a post, which gives its own output")
+    program = options.load_program()
+    names = None if program is None else [entry.name for entry in program.inputs]
     report = explain_post(
         post,
         AllOf(*rules_of(options)),
@@ -128,17 +112,18 @@ def check_post_(  # noqa: PLR0913 - the options of one command
         template=None if template is None else _template(template),
         text=None if text is None else _read_text(text),
         receipt=None if receipt is None else Receipt.load(receipt),
-        input=None if input is None else named(load_samples(input), names or []),
-        program=loaded,
+        input=None if options.input is None else named(load_samples(options.input), names or []),
+        program=program,
+        tee=tee_context(options),
     )
     shown = _difference(report)
-    if json:
+    if options.json:
         emit_json(_value(report, shown))
     else:
         _print(report, shown)
     if report.error is None:
         return ExitCode.ACCEPTED
-    if not json:
+    if not options.json:
         print_error(report.error, is_json=False)
     return exit_code_of(report.error)
 

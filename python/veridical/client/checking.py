@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from veridical.policy.facts import Policy
     from veridical.receipt.program import Program
+    from veridical.tee.context import TeeContext
 
 __all__ = ["Answer", "Question", "Trust"]
 
@@ -94,6 +95,8 @@ class Trust:
     #: By the name under which the gateway serves them; a verification key will do for proofs.
     programs: Mapping[str, Program]
     clock: Callable[[], float] = time.time
+    #: A trusted time and collateral, without which no quote of hardware is accepted.
+    tee: TeeContext | None = None
 
     def _policy_for(self, question: Question) -> Policy:
         if hasattr(self.policy, "evaluate"):
@@ -123,6 +126,7 @@ class Trust:
             input=question.inputs,
             output=outputs,
             program=self.programs.get(question.model),
+            tee=self.tee,
         )
         statement = verified.statement
         if statement.request_id != question.nonce:

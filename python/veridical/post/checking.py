@@ -32,6 +32,7 @@ from veridical.verifier import explain
 if TYPE_CHECKING:
     from veridical.policy.facts import Policy
     from veridical.receipt.program import Program
+    from veridical.tee.context import TeeContext
     from veridical.verifier import Report, Verified
     from veridical.verifier.given import Value
 
@@ -89,7 +90,7 @@ class PostReport:
         return self.result.name.lower()
 
 
-def check_post(
+def check_post(  # noqa: PLR0913 - one keyword for each thing that a caller may hold
     post: PostSource,
     policy: Policy,
     *,
@@ -99,6 +100,7 @@ def check_post(
     receipt: Receipt | bytes | None = None,
     input: Value | None = None,  # noqa: A002 - as in `verify`
     program: Program | None = None,
+    tee: TeeContext | None = None,
 ) -> CheckedPost:
     """Return what an acceptable post says, or raise.
 
@@ -120,13 +122,14 @@ def check_post(
         receipt=receipt,
         input=input,
         program=program,
+        tee=tee,
     )
     if report.checked is None:
         raise report.error or PostError("the post was not accepted")
     return report.checked
 
 
-def explain_post(
+def explain_post(  # noqa: PLR0913 - as `check_post`
     post: PostSource,
     policy: Policy,
     *,
@@ -136,6 +139,7 @@ def explain_post(
     receipt: Receipt | bytes | None = None,
     input: Value | None = None,  # noqa: A002 - as in `verify`
     program: Program | None = None,
+    tee: TeeContext | None = None,
 ) -> PostReport:
     """Make every check of a post; what fails is in the report, and is not raised.
 
@@ -152,7 +156,7 @@ def explain_post(
             result=Result.REJECTED, relation=Relation.UNKNOWN, text=found or b"", error=error
         )
     checking = _Checking(parsed, found or parsed.text)
-    checking.check_receipt(receipt, policy, now=now, input=input, program=program)
+    checking.check_receipt(receipt, policy, now=now, input=input, program=program, tee=tee)
     checking.check_template(accepted)
     checking.check_text()
     return checking.report()
@@ -179,6 +183,7 @@ class _Checking:
         now: float,
         input: Value | None,  # noqa: A002 - as in `verify`
         program: Program | None,
+        tee: TeeContext | None,
     ) -> None:
         """Find the receipt, and verify it with the output that the post gives."""
         try:
@@ -189,7 +194,13 @@ class _Checking:
         self._model = receipt.statement.model.digest
         rule = AllOf(policy, ExpectOutput())
         self._report = explain(
-            receipt, rule, now=now, input=input, output=self._post.output, program=program
+            receipt,
+            rule,
+            now=now,
+            input=input,
+            output=self._post.output,
+            program=program,
+            tee=tee,
         )
         if self._report.error is not None:
             self._errors.append(self._report.error)
