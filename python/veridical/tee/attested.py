@@ -14,16 +14,15 @@ from veridical.tee.binding import FreshnessKind, Purpose, gpu_nonce
 from veridical.tee.claims import Family, Finding, Outcome
 from veridical.tee.policy import TeePolicy, judge
 from veridical.tee.quote import Genuine, parse_quote, refused
-from veridical.tee.rollback import require_not_older
+from veridical.tee.rollback import newest
 from veridical.tee.runtime import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from veridical.tee.binding import Freshness
-    from veridical.tee.collateral import Collateral
     from veridical.tee.context import TeeContext
-    from veridical.tee.evidence import QuoteBlob, TeeEvidence
+    from veridical.tee.evidence import TeeEvidence
 
 __all__ = ["Attested", "establish"]
 
@@ -114,8 +113,13 @@ def establish(
         CollateralError: it cannot be decided without a trusted time, or other collateral.
     """
     value = evidence.value(statement)
-    genuine = [_verify(blob, evidence.collateral, context) for blob in evidence.quotes]
+    collateral = newest(evidence.collateral, context.collateral, time=context.time)
+    genuine = [
+        parse_quote(blob.family, blob.content).verify(collateral, time=context.time)
+        for blob in evidence.quotes
+    ]
     _require_bound(genuine, value)
+    _require_different(genuine)
     if evidence.key_set is not None:
         _require_key(evidence, signer, issued_at, context.time)
     models: set[bytes] = set()
@@ -134,12 +138,6 @@ def establish(
     )
 
 
-def _verify(blob: QuoteBlob, carried: Collateral, context: TeeContext) -> Genuine:
-    require_not_older(carried, context.collateral, time=context.time)
-    quote = parse_quote(blob.family, blob.content)
-    return quote.verify(carried.or_from(context.collateral), time=context.time)
-
-
 def _require_bound(quotes: list[Genuine], value: bytes) -> None:
     for quote in quotes:
         claims = quote.claims
@@ -155,6 +153,13 @@ def _require_bound(quotes: list[Genuine], value: bytes) -> None:
             holds = claims.bound == value + _ZEROS
         if not holds:
             raise refused("binding", "the quote is about something else", claims.family.value)
+
+
+def _require_different(quotes: list[Genuine]) -> None:
+    """Refuse one device that is shown several times, as if it were many."""
+    devices = [(quote.claims.family, quote.claims.platform) for quote in quotes]
+    if len(set(devices)) != len(devices):
+        raise refused("gpu-repeated", "one device is shown more than once", "evidence")
 
 
 def _require_key(evidence: TeeEvidence, signer: str, issued_at: int, time: int | None) -> None:

@@ -161,6 +161,8 @@ class TeeEvidence:
         quotes = reader.quotes()
         collateral = reader.frame(BUNDLE_MAX_BYTES)
         reader.require_end()
+        if purpose is Purpose.KEY_SET and kind is FreshnessKind.NONE:
+            raise reader.fail("a quote over keys is bound to a nonce or a checkpoint")
         if bool(keys) != (purpose is Purpose.KEY_SET):
             raise reader.fail("a key set belongs to purpose key-set, and to no other")
         evidence = cls(
@@ -295,7 +297,13 @@ class Tee:
 
     @classmethod
     def of_keys(cls, attester: Attester, key_set: KeySet, freshness: Freshness) -> Self:
-        """Quote a key set once; every envelope signed by its keys then carries these quotes."""
+        """Quote a key set once; every envelope signed by its keys then carries these quotes.
+
+        Raises:
+            InputError: nothing would show the age of the quote.
+        """
+        if freshness.kind is FreshnessKind.NONE:
+            raise InputError("a quote over keys is bound to a nonce or a checkpoint")
         value = report_value(Purpose.KEY_SET, key_set.digest, freshness)
         made = attester.attest(value)
         evidence = TeeEvidence(

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from cryptography import x509
 from cryptography.x509 import ocsp
 
-from veridical.tee.collateral import Kind
+from veridical.tee.collateral import Collateral, Kind
 from veridical.tee.quote import refused
 from veridical.tee.x509 import UNREADABLE
 
 if TYPE_CHECKING:
-    from veridical.tee.collateral import Collateral, CollateralItem
+    from veridical.tee.collateral import CollateralItem
 
-__all__ = ["Age", "age_of", "require_not_older"]
+__all__ = ["Age", "age_of", "newest"]
 
 
 class Age(NamedTuple):
@@ -61,22 +61,29 @@ def _intel(content: bytes) -> Age:
     return Age(evaluation, issued)
 
 
-def require_not_older(carried: Collateral, known: Collateral, *, time: int | None) -> None:
-    """Refuse collateral that was replaced, to this verifier's knowledge, before the trusted time.
+def newest(carried: Collateral, known: Collateral, *, time: int | None) -> Collateral:
+    """Return what a quote is judged by: what travels with it, unless the verifier has newer.
+
+    What was issued after the trusted time is not newer: nobody could have had it.
 
     Raises:
-        QuoteError: an older item is carried.
+        QuoteError: an evaluation is carried that was replaced before the trusted time.
     """
+    items = {(item.kind, item.subject): item for item in known}
     for item in carried:
-        content = known.find(item.kind, item.subject)
-        if content is None or content == item.content:
+        name = (item.kind, item.subject)
+        ours = items.get(name)
+        if ours is None or ours.content == item.content:
+            items[name] = item
             continue
-        ours = age_of(type(item)(item.kind, item.subject, content))
-        was_known = time is None or ours.issued <= time
-        theirs = age_of(item)
-        if was_known and theirs.evaluation < ours.evaluation:
+        theirs, kept = age_of(item), age_of(ours)
+        was_known = time is None or kept.issued <= time
+        if was_known and theirs.evaluation < kept.evaluation:
             raise refused(
                 "rollback",
-                f"collateral of evaluation {theirs.evaluation}, replaced by {ours.evaluation}",
+                f"collateral of evaluation {theirs.evaluation}, replaced by {kept.evaluation}",
                 f"{item.kind.value} {item.subject}",
             )
+        if not was_known or theirs >= kept:
+            items[name] = item
+    return Collateral.of(items.values())

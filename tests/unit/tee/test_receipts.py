@@ -17,7 +17,7 @@ from tests.unit.tee.scenes import (
     receipt,
     simulator,
 )
-from veridical.errors import CollateralError, Error, QuoteError, UndecidedError
+from veridical.errors import CollateralError, Error, InputError, QuoteError, UndecidedError
 from veridical.policy import AllOf, AnyOf, Policy, RequireTee, RequireTier, TrustedSigners, loads
 from veridical.receipt import Receipt, issue
 from veridical.tee import Collateral, Family, Freshness, Purpose, TeePolicy
@@ -306,6 +306,29 @@ def test_a_policy_file_that_is_not_understood_is_an_error(line: str) -> None:
     with pytest.raises(Error) as raised:
         loads(text)
     assert type(raised.value).__name__ == "PolicyFormatError"
+
+
+def test_one_gpu_is_not_many() -> None:
+    attester = simulator(gpus=1)
+    tee = Tee.of_keys(attester, key_set(), CHALLENGE)
+    assert tee.keys is not None
+    processor, gpu = tee.keys.quotes
+    twice = receipt(Tee(keys=replace(tee.keys, quotes=(processor, gpu, gpu))))
+    with pytest.raises(QuoteError) as raised:
+        judged(twice, naming(attester, gpus=2))
+    assert raised.value.check == "tee.gpu-repeated"
+
+
+def test_a_quote_over_keys_has_an_age() -> None:
+    attester = simulator()
+    with pytest.raises(InputError):
+        Tee.of_keys(attester, key_set(), Freshness())
+    tee = Tee.of_keys(attester, key_set(), CHALLENGE)
+    assert tee.keys is not None
+    ageless = replace(tee.keys, freshness=Freshness())
+    with pytest.raises(QuoteError) as raised:
+        judged(receipt(Tee(keys=ageless)), naming(attester))
+    assert raised.value.check == "tee.format"
 
 
 def test_evidence_has_one_form() -> None:

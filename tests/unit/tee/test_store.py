@@ -14,7 +14,7 @@ from tests.unit.tee.vectors import FOLDER, Vector, vectors
 from veridical.errors import InputError, QuoteError
 from veridical.tee import Collateral, CollateralItem, Kind
 from veridical.tee.collateral_files import read_collateral_files
-from veridical.tee.rollback import age_of, require_not_older
+from veridical.tee.rollback import age_of, newest
 from veridical.tee.simulator.intel import SimulatedIntel
 from veridical.tee.store import Store
 
@@ -120,12 +120,27 @@ def test_replaced_collateral_is_refused_only_from_when_it_was_replaced() -> None
     old = Collateral(base.machine.quote(bytes(64))[1])
     later = base.machine.issued + timedelta(days=5)
     new = Collateral(replace(base.machine, evaluation=21, issued=later).quote(bytes(64))[1])
-    require_not_older(old, new, time=int(later.timestamp()) - 1)
-    require_not_older(new, old, time=None)
-    for time in (int(later.timestamp()), None):
+    moment = int(later.timestamp())
+    assert newest(old, new, time=moment - 1) == old
+    assert newest(new, old, time=None) == new
+    assert newest(Collateral(), new, time=None) == new
+    for time in (moment, None):
         with pytest.raises(QuoteError) as raised:
-            require_not_older(old, new, time=time)
+            newest(old, new, time=time)
         assert raised.value.check == "tee.rollback"
+
+
+def test_of_two_of_one_evaluation_the_later_counts() -> None:
+    base = simulator()
+    assert isinstance(base.machine, SimulatedIntel)
+    old = Collateral(base.machine.quote(bytes(64))[1])
+    later = base.machine.issued + timedelta(days=5)
+    new = Collateral(replace(base.machine, issued=later).quote(bytes(64))[1])
+    moment = int(later.timestamp())
+    # Its list of revocations may name what the older one does not.
+    assert newest(old, new, time=moment) == new
+    assert newest(new, old, time=moment) == new
+    assert newest(old, new, time=moment - 1) == old
 
 
 def test_a_bundle_has_one_form() -> None:
