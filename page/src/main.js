@@ -109,17 +109,26 @@ async function addFiles(files) {
     if (file.size > ITEM_MAX_BYTES) {
       add({ kind: "refused", name: file.name, bytes: new Uint8Array(), text: "", note: "The file is too large for this page." });
     } else {
-      add(await itemOf(file.name, new Uint8Array(await file.arrayBuffer())));
+      add(await readable(file.name, new Uint8Array(await file.arrayBuffer())));
     }
   }
   update();
+}
+
+/**
+ * @param {string} name
+ * @param {Uint8Array} bytes
+ * @returns {Promise<Item>} whatever is in the file
+ */
+async function readable(name, bytes) {
+  return itemOf(name, bytes).catch(() => ({ kind: "refused", name, bytes, text: "", note: "This page cannot read this file." }));
 }
 
 /** @param {string} text */
 async function addText(text) {
   // A receipt has no byte after its last brace; what a form adds at the end is not part of it.
   const trimmed = /^\s*\{/.test(text) ? text.trim() : text;
-  add(await itemOf("pasted", utf8(trimmed)));
+  add(await readable("pasted", utf8(trimmed)));
   update();
 }
 
@@ -348,7 +357,7 @@ async function verdictOf(receipt, policy, round) {
   }, 300);
   try {
     const program = given("program")?.bytes ?? new Uint8Array();
-    return await workshop.run({ task: "verify", receipt: receipt.bytes, options: { ...optionsOf(policy), form: "explain" }, program });
+    return await workshop.run({ task: "verify", receipt: receipt.bytes, options: optionsOf(policy), program });
   } catch {
     return stopped("undecided", "VerifierMissing", "the verifier gave no answer", "Use a current browser.");
   } finally {

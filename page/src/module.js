@@ -25,6 +25,13 @@ export function stopped(verdict, name, message, advice) {
   return { verdict, error: { advice, check: null, message, name, where: null }, checks: [] };
 }
 
+const UNREADABLE = stopped(
+  "rejected",
+  "VerifierAnswer",
+  "the verifier gave an answer that this page does not understand",
+  "Do not rely on this answer. Get this page again from its publisher.",
+);
+
 /**
  * Calls one function of the module, in a fresh instance, so that no call can prepare another.
  * @param {WebAssembly.Module} module
@@ -53,20 +60,14 @@ export function call(module, name, buffers) {
  * @returns {Answer}
  */
 export function answerFrom(text) {
-  const unreadable = stopped(
-    "rejected",
-    "VerifierAnswer",
-    "the verifier gave an answer that this page does not understand",
-    "Do not rely on this answer. Get this page again from its publisher.",
-  );
-  if (text === null) return unreadable;
+  if (text === null) return UNREADABLE;
   try {
     const value = JSON.parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return unreadable;
-    if (![null, "accepted", "rejected", "undecided"].includes(value.verdict)) return unreadable;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return UNREADABLE;
+    if (![null, "accepted", "rejected", "undecided"].includes(value.verdict)) return UNREADABLE;
     return value;
   } catch {
-    return unreadable;
+    return UNREADABLE;
   }
 }
 
@@ -98,7 +99,10 @@ function run(module, name, buffers) {
  * @returns {Answer}
  */
 export function verifyReceipt(module, receipt, options, program) {
-  return call(module, VERIFY, [receipt, utf8(JSON.stringify(options)), program]);
+  const answer = call(module, VERIFY, [receipt, utf8(JSON.stringify({ ...options, form: "explain" })), program]);
+  // An acceptance says what was accepted, or it is none.
+  const isWhole = answer.verdict !== "accepted" || (typeof answer.verified === "object" && answer.verified !== null);
+  return isWhole ? answer : UNREADABLE;
 }
 
 /**

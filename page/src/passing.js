@@ -14,7 +14,8 @@ const passing = { base: "" };
  * @param {Record<string, any>} report
  */
 export async function showLink(place, receipt, keys, report) {
-  const fragment = await fragmentOf({ receipt, keys });
+  const fragment = await fragmentOf({ receipt, keys }).catch(() => null);
+  if (fragment === null) return; // a browser that cannot compress
   const onGateway = /^\/(r\/|$)/.test(location.pathname) && location.protocol.startsWith("http");
   const id = report.verified?.receipt_id;
   place.hidden = false;
@@ -55,7 +56,8 @@ function linkLines(link, code) {
   const button = h("button", { type: "button" }, "Copy");
   button.addEventListener("click", () => {
     field.select();
-    void navigator.clipboard.writeText(link).then(
+    // On pages without TLS there is no clipboard; the address is selected for the reader's own keys.
+    Promise.resolve(navigator.clipboard?.writeText(link) ?? Promise.reject(new Error("no clipboard"))).then(
       () => (button.textContent = "Copied"),
       () => (button.textContent = "Press Ctrl+C"),
     );

@@ -185,7 +185,7 @@ function limits(verified) {
  * @returns {HTMLElement}
  */
 export function claims(bundle) {
-  const { statement = {}, envelopes = [] } = bundle;
+  const { statement, envelopes } = bundle;
   const signers = (Array.isArray(envelopes) ? envelopes : []).map((envelope) => String(envelope?.signatures?.[0]?.keyid ?? "unknown"));
   return h(
     "section",
@@ -193,8 +193,8 @@ export function claims(bundle) {
     h("h2", { id: "claims-title" }, "What the receipt claims"),
     h("p", {}, "Nothing here was shown. It is what is written in the file."),
     table([
-      ["Model", [digest(String(statement.model?.digest ?? "none"))]],
-      ["Request", [String(statement.request_id || "no id")]],
+      ["Model", [digest(String(statement?.model?.digest ?? "none"))]],
+      ["Request", [String(statement?.request_id || "no id")]],
       ["Signed by", signers.length === 0 ? ["nobody"] : signers.map((signer) => h("div", {}, digest(signer)))],
     ]),
   );

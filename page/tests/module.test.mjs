@@ -14,6 +14,8 @@ function verdict(answer) {
 
 test("an answer comes through as it is", () => {
   assert.deepEqual(verdict('{"verdict":"accepted","verified":{}}'), { verdict: "accepted", verified: {} });
+  assert.equal(verdict('{"verdict":"accepted"}').verdict, "rejected");
+  assert.equal(verdict('{"verdict":"accepted","verified":null}').verdict, "rejected");
   const module = new WebAssembly.Module(moduleAnswering('{"verdict":"undecided"}'));
   assert.equal(checkPost(module, RECEIPT, RECEIPT, {}).verdict, "undecided");
 });

@@ -28,12 +28,11 @@ def entries_of(source: random.Random) -> list[bytes]:
             entry: Entry = intent_of(source, last, time)
         else:
             leaf = source.randrange(len(entries) + 1)
-            entry = source.choice(
-                [
-                    Result(intent=leaf, statement=statement(source.randrange(6)), time=time),
-                    Void(intent=leaf, reason=source.choice(["deadline", "failed"]), time=time),
-                ]
-            )
+            ends: list[Entry] = [
+                Result(intent=leaf, statement=statement(source.randrange(6)), time=time),
+                Void(intent=leaf, reason=source.choice(["deadline", "failed"]), time=time),
+            ]
+            entry = source.choice(ends)
         content = entry.to_bytes()
         if source.random() < 0.05:
             content = content.replace(b'"time":', b'"time": ')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from attacks.scene import honest_scene
-from tests.page.browser import PHONE, reader
+from tests.page.browser import PAGE, PHONE, reader
 from tests.page.builds import page_with, told
 from tests.page.scenes import reexecuted
 
@@ -69,7 +69,7 @@ def test_an_acceptance_without_anything_verified_shows_nothing(
     with reader(browser) as window:
         window.open(page_with(tmp_path, told(tmp_path, "answer", ACCEPTED)))
         window.give(reexecuted().write(tmp_path / "held"))
-        window.verdict()
+        assert window.verdict() == "Rejected"
         assert set(window.marks()) == {"open"}
 
 
@@ -220,3 +220,34 @@ def test_colours_follow_the_system_and_the_button(browser: Browser, address: str
             light.page.click("#theme")
         assert light.page.evaluate(paper) == by_system
         assert light.text("#theme") == "Colours: dark"
+
+
+ODD_FILES = (
+    b"",
+    b"{",
+    b"PK\x03\x04",
+    b'{"version":"veridical-receipt/v1","statement":null,"envelopes":null}',
+    b'{"version":"veridical-receipt/v1","statement":[],"envelopes":[null,{"signatures":7}]}',
+    b'{"inputs":[null]}',
+    b'{"inputs":[{"name":"x","datatype":"FP32","shape":[null],"data":[{}]}]}',
+    b'{"version":"veridical-log-extract/v1","checkpoint":7,"entries":{}}',
+    b'{"version":"veridical-post/v1","receipt":7,"text":null,"excerpt":[]}',
+    b"veridical-template/v1\n{",
+    b'version = "veridical-policy/v1"\n[[[',
+)
+
+
+@pytest.mark.accept
+def test_no_file_breaks_the_page(browser: Browser, tmp_path: Path) -> None:
+    key = tmp_path / "provider.pub"
+    key.write_bytes(honest_scene().provider.public_key.to_pem())
+    with reader(browser) as window:
+        for number, content in enumerate(ODD_FILES):
+            odd = tmp_path / f"{number}.npz"
+            odd.write_bytes(content)
+            window.open(PAGE.as_uri())
+            window.give([key, odd])
+            window.page.wait_for_timeout(150)
+            if window.page.is_visible("#verdict-section"):
+                assert window.verdict() not in {"Accepted", "Checking"}, content
+            assert window.trouble == [], content
