@@ -22,6 +22,7 @@ from veridical.inference_protocol import ProtocolError
 from veridical.serve.exchange import CONNECTION, ClientGoneError, Exchange, Limits
 from veridical.serve.infer import Inference
 from veridical.serve.routes import EXCHANGE, Routes
+from veridical.serve.storage import FencedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -180,9 +181,9 @@ def _problem(error: Exception, allow: bytes) -> tuple[ProtocolError, Sequence[tu
             problem = ProtocolError(405, "bad_method", "no such method here")
         else:
             problem = ProtocolError(404, "unknown_path", "nothing is here")
-    elif isinstance(error, InputError):
+    elif isinstance(error, InputError) and not isinstance(error, FencedError):
         problem = ProtocolError(400, "bad_request", error.message)
-    elif isinstance(error, LogError | SQLAlchemyError | MemoryError) or (
+    elif isinstance(error, FencedError | LogError | SQLAlchemyError | MemoryError) or (
         isinstance(error, OSError) and error.errno in _SHORTAGES
     ):
         message = f"nothing can be kept now: {type(error).__name__}"

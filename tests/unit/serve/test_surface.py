@@ -20,6 +20,7 @@ from veridical.serve.accounts import ANONYMOUS
 from veridical.serve.app import make_app
 from veridical.serve.openapi import document
 from veridical.serve.refusals import MEANINGS, REFUSALS
+from veridical.serve.storage import FencedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,6 +179,7 @@ def test_every_answer_has_an_id_and_is_not_kept(http: TestClient) -> None:
     [
         (OperationalError("select", {}, Exception("secret")), 503, "unavailable"),
         (LogError("secret"), 503, "unavailable"),
+        (FencedError("secret"), 503, "unavailable"),
         (OSError(24, "secret"), 503, "unavailable"),
         (OSError(28, "secret"), 503, "unavailable"),
         (MemoryError(), 503, "unavailable"),
