@@ -15,6 +15,7 @@ import numpy as np
 from veridical.commitment import SALT_BYTES, Commitment, tensors_to_bytes
 from veridical.errors import InputError, StatementMismatchError
 from veridical.policy import AllOf, RequireTier
+from veridical.policy.rules import MAX_NONCE_LENGTH
 from veridical.verifier import Verified, verify
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ class Question:
         """Return a question of its own: a copy of the inputs, and a nonce that no receipt has yet.
 
         Raises:
-            InputError: the salt is none.
+            InputError: the salt or the nonce is none.
         """
+        if nonce is not None and not 1 <= len(nonce) <= MAX_NONCE_LENGTH:
+            raise InputError(f"a nonce has 1 to {MAX_NONCE_LENGTH} characters")
         if salt is not None and len(salt) != SALT_BYTES:
             raise InputError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
         return cls(

@@ -185,7 +185,7 @@ class _Proxy:
             model,
             parsed.inputs,
             tier=asked.pop("tier", "reexecution"),
-            nonce=asked.pop("nonce", None),
+            nonce=asked.pop("nonce", None) or None,
             salt=None if salt is None else _salt(salt),
             logged=self._options.is_logged,
             parameters=asked,

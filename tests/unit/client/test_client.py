@@ -123,6 +123,8 @@ def test_a_salt_that_was_not_used_is_noticed(gateway: Gateway, http: TestClient)
     with Client(URL, trust(gateway), transport=Between(http)) as client:
         with pytest.raises(InputError, match="32 bytes"):
             client.infer("example", X, salt=b"short")
+        with pytest.raises(InputError, match="1 to 256"):
+            client.infer("example", X, nonce="")
         with pytest.raises(InputError, match="'nonce'"):
             client.infer("example", X, parameters={"nonce": "mine"})
         assert client.infer("example", X, nonce="mine").verified.statement.request_id == "mine"
