@@ -85,16 +85,17 @@ def test_minutes_to_a_verified_answer(tmp_path: Path, criterion: RecordCriterion
     installed = time.perf_counter() - began
     run(str(programs / "veridical"), *compile_line.split()[1:])
     command = [str(programs / "veridical"), *serve_line.replace("8080", port).split()[1:]]
-    gateway = subprocess.Popen(command, cwd=folder, env=outside, stdout=subprocess.PIPE, text=True)
-    try:
-        assert gateway.stdout is not None
-        # As somebody who waits for it to say so.
-        assert any(line.startswith("serving") for line in gateway.stdout)
-        shown = run(str(programs / "python"), "-c", code.replace("8080", port))
-        seconds = time.perf_counter() - began
-    finally:
-        gateway.terminate()
-        gateway.wait(60)
+    with subprocess.Popen(
+        command, cwd=folder, env=outside, stdout=subprocess.PIPE, text=True
+    ) as gateway:
+        try:
+            assert gateway.stdout is not None
+            # As somebody who waits for it to say so.
+            assert any(line.startswith("serving") for line in gateway.stdout)
+            shown = run(str(programs / "python"), "-c", code.replace("8080", port))
+            seconds = time.perf_counter() - began
+        finally:
+            gateway.terminate()
     criterion(
         "A new user, from install to a verified answer",
         required=f"at most {MINUTES} minutes",
