@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes one target with coverage, on the stable toolchain; fails on a panic, a slow input, or one that takes too much memory.
-# Usage: scripts/fuzz.sh TARGET SECONDS [libFuzzer option..]; TARGET is proof, witness, graph or file (crates/fuzz/src),
-# or all, which gives proof half of the time and each of the others a sixth.
+# Usage: scripts/fuzz.sh TARGET SECONDS [libFuzzer option..]; TARGET is proof, witness, graph, file or receipt
+# (crates/fuzz/src), or all, which gives proof half of the time and each of the others an eighth.
 # The corpus grows in target/fuzz/corpus/TARGET; an input that finds something is left in target/fuzz/artifacts/TARGET.
 # Keep it in crates/fuzz/regressions/TARGET, where a test runs it.
 set -euo pipefail
@@ -11,7 +11,7 @@ seconds=${2:?SECONDS}
 shift 2
 if [ "$target" = all ]; then
     scripts/fuzz.sh proof $(((seconds + 1) / 2)) "$@"
-    for target in witness graph file; do scripts/fuzz.sh "$target" $(((seconds + 5) / 6)) "$@"; done
+    for target in witness graph file receipt; do scripts/fuzz.sh "$target" $(((seconds + 7) / 8)) "$@"; done
     exit
 fi
 work=$PWD/target/fuzz

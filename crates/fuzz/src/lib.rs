@@ -9,6 +9,7 @@
 //! | `witness` | which cells and messages a prover changes before it goes on | only true outputs are accepted       |
 //! | `graph`   | how the graph of a program is changed                      | bounded work; junk is not accepted   |
 //! | `file`    | program, statement and proof themselves                    | whatever loads is written back alike |
+//! | `receipt` | a receipt, a post, a policy or options                      | only what was signed is accepted     |
 
 #![expect(
     clippy::missing_panics_doc,
@@ -21,6 +22,7 @@ pub mod case;
 pub mod file;
 pub mod graph;
 pub mod proof;
+pub mod receipt;
 mod script;
 #[path = "../../executor/tests/support/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that build more")]

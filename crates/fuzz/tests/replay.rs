@@ -4,11 +4,12 @@ use std::path::Path;
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
     ("proof", veridical_fuzz::proof::run),
     ("witness", veridical_fuzz::witness::run),
     ("graph", veridical_fuzz::graph::run),
     ("file", veridical_fuzz::file::run),
+    ("receipt", veridical_fuzz::receipt::run),
 ];
 
 #[test]
@@ -40,6 +41,18 @@ fn nothing_is_an_honest_proof() {
     for case in veridical_fuzz::case::CASES.iter() {
         veridical_fuzz::file::run(&case.program.to_bytes());
         veridical_fuzz::file::run(&case.program.to_vkey_bytes());
+    }
+}
+
+#[test]
+fn changed_receipts_are_not_accepted() {
+    for seed in veridical_fuzz::receipt::seeds() {
+        veridical_fuzz::receipt::run(&seed);
+        for at in (0..seed.len()).step_by(53) {
+            let mut changed = seed.clone();
+            changed[at] ^= 4;
+            veridical_fuzz::receipt::run(&changed);
+        }
     }
 }
 
