@@ -108,7 +108,7 @@ fmt: $(VENV)/packages.stamp ## format Python and Rust in place
 build: $(VENV)/build.stamp ## the virtual environment with the package and its extension
 
 .PHONY: wasm
-wasm: ## the verifier of proofs as a WebAssembly module, tested in Node, into target/wasm/
+wasm: ## the verifier as a WebAssembly module, tested in Node, compared with the committed one
 	scripts/wasm.sh
 
 .PHONY: page

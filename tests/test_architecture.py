@@ -178,6 +178,7 @@ def rust_dependencies() -> dict[str, set[str]]:
         ("veridical-executor", {"veridical-python", "pyo3", "numpy"}),
         ("veridical-argument", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
         ("veridical-verifier", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
+        ("veridical-receipt", {"veridical-prover", "rayon", "pyo3"}),
         ("veridical-seeds", {"veridical-executor", "veridical-prover", "rayon", "pyo3"}),
     ],
 )
@@ -204,7 +205,7 @@ def test_every_rust_dependency_comes_from_a_release() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("crate", ["program", "seeds", "verifier"])
+@pytest.mark.parametrize("crate", ["program", "receipt", "seeds", "verifier"])
 def test_verifier_closure_keeps_its_lints(crate: str) -> None:
     text = (ROOT / "crates" / crate / "src" / "lib.rs").read_text(encoding="utf-8")
     assert "#![forbid(unsafe_code)]" in text

@@ -21,7 +21,7 @@ PROVER = ("cargo", "test", "--quiet", "--locked", "--package", "veridical-prover
 COUNTS = re.compile(r"\{\"\w+\": \d+(?:, \"\w+\": \d+)*\}")
 # What libFuzzer says at its end, and for how long each target runs: the verifier longest.
 EXECUTED = re.compile(r"^stat::number_of_executed_units: +(\d+)", re.MULTILINE)
-FUZZED = {"proof": 600, "witness": 60, "graph": 60, "file": 60}
+FUZZED = {"proof": 600, "witness": 60, "graph": 60, "file": 60, "receipt": 60}
 PASSED = re.compile(r"^test result: (\w+)\. (\d+) passed; (\d+) failed", re.MULTILINE)
 
 
