@@ -197,6 +197,11 @@ class IntelQuote:
             verified = verifier.verify_with_policy(self.content, parsed, at, policy)
         except ValueError as error:
             raise _named(str(error)) from error
+        except BaseException as error:
+            # A panic of the library is none of `Exception`; hostile bytes are no way to stop us.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise refused("format", f"the reader of this quote gave up: {error}") from error
         report = json.loads(verified.to_json())
         pck = report["platform"]["pck"]
         options = {

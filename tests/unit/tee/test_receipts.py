@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import replace
 
 import pytest
@@ -361,3 +362,32 @@ def test_the_question_of_the_caller_is_compared_as_for_every_tier() -> None:
     )
     assert verified.properties["input"] is Standing.MATCHED
     assert verified.properties["model"] is Standing.MATCHED
+
+
+def test_a_panic_of_the_library_is_a_rejection(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        """As the library raises it."""
+
+    class Verifier:
+        def __init__(self, _root: bytes) -> None:
+            pass
+
+        def verify_with_policy(self, *_: object) -> None:
+            raise PanicException("index out of bounds")
+
+    attester = simulator()
+    made = of_keys(attester)
+    monkeypatch.setattr("veridical.tee.intel.dcap_qvl.QuoteVerifier", Verifier)
+    with pytest.raises(QuoteError) as raised:
+        judged(made, naming(attester))
+    assert raised.value.check == "tee.format"
+
+
+def test_without_the_extra_a_quote_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    attester = simulator()
+    made = of_keys(attester)
+    monkeypatch.delitem(sys.modules, "veridical.tee.intel")
+    monkeypatch.setitem(sys.modules, "dcap_qvl", None)
+    with pytest.raises(CollateralError) as raised:
+        judged(made, naming(attester))
+    assert raised.value.advice == "Install the extra: veridical[tee]."
