@@ -23,7 +23,7 @@ from tests.e2e.test_shown_documents_run import MODEL, SAMPLES, blocks
 from tests.postgres import free_port
 from tests.repository import ROOT
 from veridical.cli.app import run as command
-from veridical.post import Post
+from veridical.post import Post, Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,5 +193,9 @@ def test_posting_document_runs(
     Path("posted.txt").write_text(f"The model says 9{number[0]}", encoding="utf-8")
     assert "\n+ 9" in said(check_part, code=1)
     assert json.loads(said(f"{check_part} --json", code=1))["relation"] == "edited"
+    (code,) = blocks((ROOT / "docs" / "posts.md").read_text(encoding="utf-8"), "python")
+    names = executed(code, folder, 8080, {})
+    assert names["checked"].relation is Relation.EXACT
+    assert names["checked"].text == whole
     # And without a template nothing is accepted.
     said(check.replace("--template report.template", ""), code=3)
