@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from veridical.errors import CollateralError, Error, QuoteError
-from veridical.tee.claims import Claims, Finding, Outcome, Tcb
+from veridical.tee.claims import Claims, Family, Finding, Outcome, Tcb
 from veridical.tee.policy import TeePolicy, judge
 
 if TYPE_CHECKING:
@@ -140,5 +140,7 @@ def not_covered(genuine: Genuine, policy: TeePolicy) -> Iterator[str]:
         yield "which code: the policy names no measurements"
     if claims.family.is_processor and not policy.platforms:
         yield "which machine: the policy names no platforms"
+    if claims.family is Family.SEV_SNP and claims.generation not in policy.min_tcb:
+        yield "firmware: its maker rates none, and the policy names no least versions"
     if not genuine.is_revocation_checked:
         yield "revocation: not every certificate was checked against a list"

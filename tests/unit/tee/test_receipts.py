@@ -218,6 +218,16 @@ def test_later_generations_of_amd_are_read(generation: str) -> None:
     assert verified.attested.quotes[0].claims.generation == generation
 
 
+def test_firmware_that_nobody_rates_is_said_to_be_open() -> None:
+    attester = simulator(Family.SEV_SNP)
+    made = of_keys(attester)
+    open_ = judged(made, naming(attester)).assumptions
+    least = {"genoa": {"reported.snp": 23, "reported.microcode": 72}}
+    bounded = judged(made, naming(attester, min_tcb=least)).assumptions
+    assert any("firmware: its maker rates none" in line for line in open_)
+    assert not any("firmware: its maker rates none" in line for line in bounded)
+
+
 def test_a_report_of_tdx_1_5_is_read() -> None:
     base = simulator()
     assert isinstance(base.machine, SimulatedIntel)
