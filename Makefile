@@ -10,6 +10,10 @@ ACCEPTANCE := tests/accept tests/soundness tests/differential tests/e2e \
 ACCEPTANCE_ZK := tests/accept/test_proving.py tests/accept/test_memory.py tests/accept/test_proof_mutations.py \
 	tests/accept/test_campaigns.py tests/soundness/test_proof_tier.py tests/soundness/test_registration.py \
 	tests/differential/test_proofs.py tests/unit/zk
+ACCEPTANCE_SERVE := tests/accept/test_load.py tests/accept/test_log.py tests/accept/test_schemathesis.py \
+	tests/accept/test_newcomer.py tests/accept/test_proof_queue.py tests/accept/test_cluster.py tests/accept/test_faults.py \
+	tests/accept/test_page.py tests/accept/test_page_agreement.py tests/page tests/interop tests/soundness/test_rerolls.py \
+	tests/soundness/test_log_proofs.py tests/e2e/test_serve_triton.py tests/e2e/test_proxy_refuses.py tests/unit/serve
 # All but `cluster`, which is large: scripts/cluster.sh installs it apart, for its acceptance test.
 EXTRAS := compile client serve tee dev
 COMPILE_LOCK = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
@@ -40,6 +44,10 @@ accept: build ## the whole acceptance list, full counts, as a table; hours
 .PHONY: accept-zk
 accept-zk: build ## the part of it about succinct proofs; wants a machine that does nothing else
 	VERIDICAL_CAMPAIGN=full pytest --timeout 7200 $(ACCEPTANCE_ZK)
+
+.PHONY: accept-serve
+accept-serve: build page/node_modules/.package-lock.json ## the part about gateway, log, clients and page; wants such a machine too
+	VERIDICAL_CAMPAIGN=full pytest --timeout 7200 $(ACCEPTANCE_SERVE)
 
 .PHONY: bench
 bench: build ## latency, size and memory against ONNX Runtime, measured in the same run
