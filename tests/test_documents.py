@@ -34,7 +34,6 @@ PUBLIC_HOSTS = frozenset(
         "www.apache.org",
         "www.rfc-editor.org",
         "www.w3.org",
-        "www.w3.org",
     }
 )
 

@@ -56,7 +56,8 @@ def proxy(  # noqa: PLR0913 - the options of one command
     keep
         Keep the receipt of each answer that is passed on in this folder.
     allow_origin
-        Origin of a page, such as https://page.example, that may ask through a browser; may be repeated.
+        Origin of a page, such as https://page.example, that may ask through a browser; may be
+        repeated.
     timeout
         How long an answer may take, in seconds, without its proof.
     """

@@ -240,8 +240,13 @@ def test_receipts_are_kept_when_asked(gateway: Gateway, tmp_path: Path) -> None:
     receipt_id = response.headers["Veridical-Receipt"]
     assert kept.name == f"{receipt_id.removeprefix('sha256:')}.receipt.json"
     trusted = trust(gateway)
-    program = trusted.programs["example"]
-    verified = veridical.verify(kept, trusted.policy, now=time.time(), input=X, program=program)
+    verified = veridical.verify(
+        kept,
+        policy.TrustedSigners(gateway.signer.public_key),
+        now=time.time(),
+        input=X,
+        program=trusted.programs["example"],
+    )
     assert verified.receipt_id == receipt_id
     assert lines[0].startswith(f"example: verified (reexecution) {receipt_id}")
 
