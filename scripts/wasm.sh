@@ -81,6 +81,7 @@ if [ -n "${VERIDICAL_WASM_RECORD:-}" ]; then
     mkdir -p "$(dirname $committed)"
     cp "$module" $committed
     python3 scripts/wasm_sources.py --record $committed "$compiler"
+    node page/build.mjs # the page has the module inside
 elif ! grep -qF "\"$compiler\"" $committed.json; then
     echo "built by $compiler, and the committed module by another compiler: not compared" >&2
 elif cmp "$module" $committed; then
