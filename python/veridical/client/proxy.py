@@ -44,8 +44,8 @@ __all__ = ["ProxyOptions", "make_proxy"]
 
 #: As much as a gateway takes by default, and some.
 _MAX_BODY_BYTES: Final = 64 * 1024 * 1024
-#: Requests that are read or answered at once; each may hold a body and an answer.
-_MAX_ASKED: Final = 16
+#: Of all requests under way, which may wait for a proof for long.
+_MAX_HELD_BYTES: Final = 256 * 1024 * 1024
 _BODY_SECONDS: Final = 60.0
 _BAD_GATEWAY: Final = 502
 _ERRORS: Final = range(400, 600)
@@ -132,15 +132,16 @@ class _Proxy:
     def __init__(self, client: AsyncClient, options: ProxyOptions) -> None:
         self._client = client
         self._options = options
-        self._asked = asyncio.Semaphore(_MAX_ASKED)
+        self._held_bytes = 0
 
     async def infer(self, request: Request) -> Response:
         """Ask, verify, and pass on."""
         start = time.perf_counter()
         model = request.path_params["model"]
+        body = bytearray()
         try:
-            async with self._asked:
-                response, line = await self._infer(request, model)
+            await self._read(request, body)
+            response, line = await self._infer(request, model, bytes(body))
         except ProtocolError as error:
             return _error(error.status, error.error, error.message)
         except InputError as error:
@@ -156,6 +157,8 @@ class _Proxy:
             response.headers["Veridical-Check"] = error.check or ""
             verdict = "undecided" if isinstance(error, UndecidedError) else "refused"
             line = f"{verdict}: {name}: {error}"
+        finally:
+            self._held_bytes -= len(body)
         took = (time.perf_counter() - start) * 1000
         self._options.report(_one_line(f"{model}: {line} [{took:.0f} ms]"))
         return response
@@ -175,8 +178,26 @@ class _Proxy:
             headers={"X-Content-Type-Options": "nosniff"},
         )
 
-    async def _infer(self, request: Request, model: str) -> tuple[Response, str]:
-        body = await _body(request)
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Read a body, and stop where it is too large, too slow, or one too many."""
+        encoding = request.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise ProtocolError(415, "bad_encoding", f"content encoding {encoding[:40]!r}")
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                async for chunk in request.stream():
+                    body += chunk
+                    self._held_bytes += len(chunk)
+                    if len(body) > _MAX_BODY_BYTES:
+                        raise ProtocolError(
+                            413, "too_large", f"the body is larger than {_MAX_BODY_BYTES} bytes"
+                        )
+                    if self._held_bytes > _MAX_HELD_BYTES:
+                        raise ProtocolError(503, "overloaded", "too many requests are under way")
+        except TimeoutError as error:
+            raise ProtocolError(408, "body_timeout", "the body took too long") from error
+
+    async def _infer(self, request: Request, model: str, body: bytes) -> tuple[Response, str]:
         parsed = await asyncio.to_thread(parse_request, body, request.headers.get(HEADER_LENGTH))
         asked = _options(parsed, request.headers)
         has_receipt = asked.pop("receipt", True)
@@ -200,24 +221,6 @@ class _Proxy:
             _response, model, parsed, answer, has_receipt=bool(has_receipt)
         )
         return response, f"verified ({verified.tier or 'no tier'}) {verified.receipt_id}"
-
-
-async def _body(request: Request) -> bytes:
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise ProtocolError(415, "bad_encoding", f"content encoding {encoding[:40]!r}")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _MAX_BODY_BYTES:
-                    raise ProtocolError(
-                        413, "too_large", f"the body is larger than {_MAX_BODY_BYTES} bytes"
-                    )
-    except TimeoutError as error:
-        raise ProtocolError(408, "body_timeout", "the body took too long") from error
-    return bytes(body)
 
 
 def _options(parsed: InferRequest, headers: Mapping[str, str]) -> dict[str, Any]:

@@ -259,6 +259,10 @@ def test_a_body_that_is_encoded_or_too_large_is_refused(
         packed = proxy.post(INFER, content=b"x", headers={"Content-Encoding": "gzip"})
         assert packed.status_code == 415
         assert proxy.post(INFER, content=bytes(1001)).status_code == 413
+        monkeypatch.setattr("veridical.client.proxy._MAX_HELD_BYTES", 500)
+        for _ in range(3):  # what was refused is not held
+            assert proxy.post(INFER, content=bytes(501)).status_code == 503
+            assert proxy.post(INFER, json=QUESTION).status_code == 200
 
 
 def test_what_another_program_answered_is_undecided_or_refused(gateway: Gateway) -> None:
