@@ -27,7 +27,7 @@ def test_no_server_error(tmp_path: Path, criterion: RecordCriterion) -> None:
         report = run(gateway, tmp_path, phases=phases, examples=EXAMPLES, seconds=SECONDS)
         criterion(
             "Schemathesis against the OpenAPI document",
-            required="no 5xx, every response conforms",
+            required="no 5xx but 504 at the caller's own deadline; every response conforms",
             measured=f"{report.cases} cases, {report.failures} failures",
         )
         assert report.failures == 0, report.text
