@@ -30,6 +30,7 @@ const REJECTED = /** @type {Record<string, string>} */ ({
   policy: "The receipt is sound, but it is not what you asked for.",
   log: "The log proofs do not show this receipt in a log that you named.",
   seed: "The draw is not the one that follows from the question and the provider’s key.",
+  tee: "The evidence of hardware is broken, or is not about this receipt.",
   post: "The text is not what the receipt says.",
   receipt: "The receipt behind the text is not accepted.",
 });
@@ -53,6 +54,7 @@ const BY_RULE = /** @type {Record<string, string>} */ ({
   max_saturation: "More of the question lay outside the model’s range than you allow.",
   require_logged: "The receipt is not shown to be in a log that you named.",
   require_seed: "The draw was not made the way that you ask for.",
+  require_tee: "The evidence of hardware is not what you ask for.",
   expect_decode: "The answer was drawn with other settings than you ask for.",
   trusted_signers: "The receipt is not signed by a key that you accept.",
 });
@@ -60,6 +62,7 @@ const BY_RULE = /** @type {Record<string, string>} */ ({
 const UNDECIDED = /** @type {Record<string, string>} */ ({
   ProgramMissingError: "The program file is missing. Add it, and this page runs it again or checks the proof against it.",
   RevealMissingError: "The question is missing: the receipt does not show it. Add the question, or ask the issuer to reveal it.",
+  CollateralError: "This page does not check evidence of hardware; the command does. Here nothing is accepted.",
   VerifierMissing: "The verifier could not be loaded, so nothing was checked.",
   Timeout: "The verifier was stopped because it took too long. Nothing is accepted.",
 });
@@ -73,11 +76,21 @@ export function failureSentence(error, verdict) {
   const name = error?.name ?? "";
   const check = (error?.check ?? "").split(".")[0] ?? "";
   if (verdict === "undecided") {
-    return UNDECIDED[name] ?? "Something that the check needs was not given. Until it is, nothing is accepted.";
+    return UNDECIDED[name] ?? "A check that your rules ask for cannot be made here. Until it is made, nothing is accepted.";
   }
   if (verdict === null) return "Nothing was checked: something that you gave cannot be used.";
   const rule = check === "policy" ? BY_RULE[/^[a-z_]+/.exec(error?.message ?? "")?.[0] ?? ""] : undefined;
   return rule ?? BY_ERROR[name] ?? REJECTED[check] ?? "The receipt is not accepted.";
+}
+
+/**
+ * @param {Failure | null | undefined} error
+ * @param {string | null} verdict
+ * @returns {string} what to do, where the sentence does not say it already
+ */
+export function adviceText(error, verdict) {
+  // Advice of the verifier speaks of the command line where something is missing.
+  return verdict === "undecided" && error?.name !== "CollateralError" && UNDECIDED[error?.name ?? ""] !== undefined ? "" : (error?.advice ?? "");
 }
 
 /**

@@ -1,7 +1,7 @@
 // What the page shows of one verification.
 
 import { digest, fill, h, timeText } from "./dom.js";
-import { failureSentence, headline, MARKS, notShown, properties, tierText } from "./sentences.js";
+import { adviceText, failureSentence, headline, MARKS, notShown, properties, tierText } from "./sentences.js";
 import { firstElements, tensorsFromBase64 } from "./values.js";
 
 /**
@@ -24,8 +24,7 @@ export function showVerdict(place, report, context) {
     h("p", { class: `verdict is-${verdict}` }, headline(report.verdict)),
     h("p", { class: "sentence" }, verified === null ? failureSentence(error, report.verdict) : acceptedSentence(verified)),
     error ? h("p", { class: "reason" }, reasonText(error)) : null,
-    // What to do about an undecided check is in the sentence; the error's own advice speaks of the command line.
-    error?.advice && report.verdict !== "undecided" ? h("p", { class: "advice" }, error.advice) : null,
+    adviceText(error, report.verdict) === "" ? null : h("p", { class: "advice" }, adviceText(error, report.verdict)),
     h("ul", { class: "properties", "aria-label": "The three properties" }, properties(report).map(propertyLine)),
   );
   /** @type {HTMLElement} */ (place).dataset.receiptId = verified === null ? "" : String(verified.receipt_id);

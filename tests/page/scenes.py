@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import veridical
 from attacks.__main__ import scene_of
+from attacks.attested import attested_scene
 from attacks.scene import NONCE, NOW, QUESTION, Handed, Scene, honest_scene
 from attacks.seeded import SAMPLER, SeededScene, seeded_scene
 from tests.repository import ROOT
@@ -289,6 +290,19 @@ def seeded() -> Held:
         policy=policy_text(scene, *seed_rules(scene)),
         answer=scene.run.outputs,
         marks=("shown", "shown", "shown"),
+    )
+
+
+def attested() -> Held:
+    """Return a receipt with evidence of hardware, which the page says that it does not check."""
+    scene = attested_scene()
+    return replace(
+        signed(),
+        name="tee",
+        receipt=scene.receipt.to_bytes(),
+        policy=policy_text(scene, tier="tee"),
+        sentence="This page does not check evidence of hardware; the command does.",
+        program=PROGRAM.read_bytes(),
     )
 
 

@@ -25,6 +25,7 @@ def test_genuine_receipts_are_accepted_and_forged_ones_rejected(
         scenes.logged(tmp_path),
         scenes.seeded(),
         scenes.signed(),
+        scenes.attested(),
         scenes.forged("signed_lie"),
         scenes.forged("edited_statement"),
         scenes.forged_proof(),
