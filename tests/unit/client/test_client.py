@@ -15,7 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import veridical
-from tests.repository import ROOT
+from tests.unit.client.conftest import EXAMPLE
 from veridical import policy
 from veridical.client import (
     AsyncClient,
@@ -40,10 +40,8 @@ from veridical.serve.app import make_app
 from veridical.serve.intents import TransparencyLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-EXAMPLE = ROOT / "vectors" / "program" / "example.vprog"
 X = {"x": np.array([[0.25, -1.5, 0.75]], dtype=np.float32)}
 URL = "http://gateway.example"
 NOBODY = "127.0.0.1:9"
@@ -73,19 +71,6 @@ class Between(httpx.BaseTransport, httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         return await asyncio.to_thread(self.handle_request, request)
-
-
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    opened = Gateway(Settings(models=(EXAMPLE,), state=tmp_path, workers=0))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def http(gateway: Gateway) -> Iterator[TestClient]:
-    with TestClient(make_app(gateway)) as client:
-        yield client
 
 
 def trust(gateway: Gateway, *rules: Any) -> Trust:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.unit.client.test_client import URL, Between, X, gateway, http, trust
+from tests.unit.client.test_client import URL, Between, X, trust
 from veridical import keys, policy
 from veridical.client import AsyncClient, Client, FolderHeads, MemoryHeads
 from veridical.errors import CheckpointError, ConsistencyError, LogError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
     from veridical.serve import Gateway
-
-__all__ = ["gateway", "http"]
 
 
 def key_of(gateway: Gateway) -> NoteKey:

@@ -14,8 +14,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import veridical
+from tests.unit.client.conftest import EXAMPLE
 from tests.unit.client.test_client import (
-    EXAMPLE,
     URL,
     Between,
     X,
@@ -29,11 +29,9 @@ from veridical import policy
 from veridical.client import AsyncClient
 from veridical.client.proxy import ProxyOptions, make_proxy
 from veridical.receipt import Receipt
-from veridical.serve import Gateway, Settings
-from veridical.serve.app import make_app
+from veridical.serve import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 QUESTION: dict[str, Any] = {
@@ -41,13 +39,6 @@ QUESTION: dict[str, Any] = {
     "inputs": [{"name": "x", "shape": [1, 3], "datatype": "FP32", "data": X["x"].ravel().tolist()}],
 }
 INFER = "/v2/models/example/infer"
-
-
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    opened = Gateway(Settings(models=(EXAMPLE,), state=tmp_path, workers=0))
-    yield opened
-    opened.close()
 
 
 HERE = "http://127.0.0.1:8081"
@@ -66,8 +57,8 @@ def proxied(gateway: Gateway, http: TestClient, change: Any = None, **options: A
     return TestClient(make_proxy(client, ProxyOptions(**options)), base_url=HERE)
 
 
-def test_a_verified_answer_is_passed_on(gateway: Gateway) -> None:
-    with TestClient(make_app(gateway)) as http, proxied(gateway, http) as proxy:
+def test_a_verified_answer_is_passed_on(gateway: Gateway, http: TestClient) -> None:
+    with proxied(gateway, http) as proxy:
         assert proxy.get("/v2/health/ready").json() == {"ready": True}
         response = proxy.post(INFER, json=QUESTION)
         assert response.status_code == 200, response.text
@@ -79,8 +70,10 @@ def test_a_verified_answer_is_passed_on(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("change", [flip_output, drop_receipt, not_json])
-def test_what_does_not_verify_becomes_an_error(gateway: Gateway, change: Any) -> None:
-    with TestClient(make_app(gateway)) as http, proxied(gateway, http, change) as proxy:
+def test_what_does_not_verify_becomes_an_error(
+    gateway: Gateway, http: TestClient, change: Any
+) -> None:
+    with proxied(gateway, http, change) as proxy:
         response = proxy.post(INFER, json=QUESTION)
         assert response.status_code == 502
         assert response.headers["Veridical-Error"] == "not_verified"
@@ -125,12 +118,11 @@ def unsigned(request: httpx.Request, response: httpx.Response) -> httpx.Response
         (encoded, "encoding"),
     ],
 )
-def test_every_refusal_has_a_name(gateway: Gateway, change: Any, check: str) -> None:
+def test_every_refusal_has_a_name(
+    gateway: Gateway, http: TestClient, change: Any, check: str
+) -> None:
     lines: list[str] = []
-    with (
-        TestClient(make_app(gateway)) as http,
-        proxied(gateway, http, change, report=lines.append) as proxy,
-    ):
+    with proxied(gateway, http, change, report=lines.append) as proxy:
         response = proxy.post(INFER, json=QUESTION)
         assert (response.status_code, response.headers["Veridical-Check"]) == (502, check)
         assert not {"receipt", "outputs", "parameters"} & response.json().keys()
@@ -138,25 +130,28 @@ def test_every_refusal_has_a_name(gateway: Gateway, change: Any, check: str) -> 
     assert f"({check})" in lines[0]
 
 
-def test_answers_that_were_swapped_or_repeated_are_refused_by_name(gateway: Gateway) -> None:
+def test_answers_that_were_swapped_or_repeated_are_refused_by_name(
+    gateway: Gateway, http: TestClient
+) -> None:
     other = {"inputs": [{**QUESTION["inputs"][0], "data": [9.0, 9.0, 9.0]}]}
-    with TestClient(make_app(gateway)) as http:
-        with proxied(gateway, http, swapped()) as proxy:
-            assert proxy.post(INFER, json=QUESTION).status_code == 200
-            response = proxy.post(INFER, json=other)
-            assert (response.status_code, response.headers["Veridical-Check"]) == (502, "input")
-        with proxied(gateway, http, swapped()) as proxy:
-            assert proxy.post(INFER, json=QUESTION).status_code == 200
-            response = proxy.post(INFER, json=QUESTION)
-            assert (response.status_code, response.headers["Veridical-Check"]) == (502, "nonce")
+    with proxied(gateway, http, swapped()) as proxy:
+        assert proxy.post(INFER, json=QUESTION).status_code == 200
+        response = proxy.post(INFER, json=other)
+        assert (response.status_code, response.headers["Veridical-Check"]) == (502, "input")
+    with proxied(gateway, http, swapped()) as proxy:
+        assert proxy.post(INFER, json=QUESTION).status_code == 200
+        response = proxy.post(INFER, json=QUESTION)
+        assert (response.status_code, response.headers["Veridical-Check"]) == (502, "nonce")
 
 
 @pytest.mark.parametrize("status", [100, 201, 202, 204, 206, 301, 302, 304, 307, 399, 600, 999])
-def test_no_status_of_success_comes_from_elsewhere(gateway: Gateway, status: int) -> None:
+def test_no_status_of_success_comes_from_elsewhere(
+    gateway: Gateway, http: TestClient, status: int
+) -> None:
     def change(request: httpx.Request, response: httpx.Response) -> httpx.Response:
         return httpx.Response(status, headers={"Location": "/"}, content=b'{"outputs":[]}')
 
-    with TestClient(make_app(gateway)) as http, proxied(gateway, http, change) as proxy:
+    with proxied(gateway, http, change) as proxy:
         for response in (
             proxy.post(INFER, json=QUESTION, follow_redirects=False),
             proxy.get("/v2/health/ready", follow_redirects=False),
@@ -166,9 +161,9 @@ def test_no_status_of_success_comes_from_elsewhere(gateway: Gateway, status: int
             assert "location" not in response.headers
 
 
-def test_options_reach_the_gateway(gateway: Gateway) -> None:
+def test_options_reach_the_gateway(gateway: Gateway, http: TestClient) -> None:
     salt = "0a" * 32
-    with TestClient(make_app(gateway)) as http, proxied(gateway, http) as proxy:
+    with proxied(gateway, http) as proxy:
 
         def ask(headers: dict[str, str] | None = None, **parameters: Any) -> Any:
             body = {**QUESTION, "parameters": parameters}
@@ -212,12 +207,9 @@ def test_options_reach_the_gateway(gateway: Gateway) -> None:
     ],
 )
 def test_pages_of_others_are_not_answered(
-    gateway: Gateway, headers: dict[str, str], error: str
+    gateway: Gateway, http: TestClient, headers: dict[str, str], error: str
 ) -> None:
-    with (
-        TestClient(make_app(gateway)) as http,
-        proxied(gateway, http, pages=("https://page.example",)) as proxy,
-    ):
+    with proxied(gateway, http, pages=("https://page.example",)) as proxy:
         for response in (
             proxy.post(INFER, json=QUESTION, headers=headers),
             proxy.get("/v2", headers=headers),
@@ -227,14 +219,11 @@ def test_pages_of_others_are_not_answered(
             assert proxy.post(INFER, json=QUESTION, headers=allowed).status_code == 200
 
 
-def test_receipts_are_kept_when_asked(gateway: Gateway, tmp_path: Path) -> None:
+def test_receipts_are_kept_when_asked(gateway: Gateway, http: TestClient, tmp_path: Path) -> None:
     lines: list[str] = []
     folder = tmp_path / "kept"
     folder.mkdir()
-    with (
-        TestClient(make_app(gateway)) as http,
-        proxied(gateway, http, keep=folder, report=lines.append) as proxy,
-    ):
+    with proxied(gateway, http, keep=folder, report=lines.append) as proxy:
         response = proxy.post(INFER, json=QUESTION)
     (kept,) = folder.iterdir()
     receipt_id = response.headers["Veridical-Receipt"]
@@ -252,10 +241,10 @@ def test_receipts_are_kept_when_asked(gateway: Gateway, tmp_path: Path) -> None:
 
 
 def test_a_body_that_is_encoded_or_too_large_is_refused(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, http: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("veridical.client.proxy._MAX_BODY_BYTES", 1000)
-    with TestClient(make_app(gateway)) as http, proxied(gateway, http) as proxy:
+    with proxied(gateway, http) as proxy:
         packed = proxy.post(INFER, content=b"x", headers={"Content-Encoding": "gzip"})
         assert packed.status_code == 415
         assert proxy.post(INFER, content=bytes(1001)).status_code == 413
@@ -265,25 +254,24 @@ def test_a_body_that_is_encoded_or_too_large_is_refused(
             assert proxy.post(INFER, json=QUESTION).status_code == 200
 
 
-def test_what_another_program_answered_is_undecided_or_refused(gateway: Gateway) -> None:
+def test_what_another_program_answered_is_undecided_or_refused(
+    gateway: Gateway, http: TestClient
+) -> None:
     lines: list[str] = []
     stricter = (policy.RequireTier("zk"),)
-    with (
-        TestClient(make_app(gateway)) as http,
-        proxied(gateway, http, rules=stricter, report=lines.append) as proxy,
-    ):
+    with proxied(gateway, http, rules=stricter, report=lines.append) as proxy:
         response = proxy.post(INFER, json=QUESTION)
         assert (response.status_code, response.headers["Veridical-Check"]) == (502, "policy")
     assert "refused: PolicyError (policy)" in lines[0]
 
 
-def test_an_older_answer_becomes_an_error(gateway: Gateway) -> None:
-    with TestClient(make_app(gateway)) as http, proxied(gateway, http, replay()) as proxy:
+def test_an_older_answer_becomes_an_error(gateway: Gateway, http: TestClient) -> None:
+    with proxied(gateway, http, replay()) as proxy:
         assert proxy.post(INFER, json=QUESTION).status_code == 200
         assert proxy.post(INFER, json=QUESTION).status_code == 502
 
 
-def test_errors_of_the_gateway_are_passed_on(gateway: Gateway) -> None:
-    with TestClient(make_app(gateway)) as http, proxied(gateway, http) as proxy:
+def test_errors_of_the_gateway_are_passed_on(gateway: Gateway, http: TestClient) -> None:
+    with proxied(gateway, http) as proxy:
         assert proxy.post("/v2/models/none/infer", json=QUESTION).status_code == 404
         assert proxy.post(INFER, content=b"{").status_code == 400
