@@ -96,13 +96,14 @@ class Site:
 
     def wait_for_jobs(self) -> None:
         """Wait until a proof was promised."""
-        self._wait_until(lambda: bool(self.handed.jobs))
+        self.wait_until(lambda: bool(self.handed.jobs))
 
     def wait_for_more(self, answers: int) -> None:
         """Wait until more was answered than so often."""
-        self._wait_until(lambda: self.handed.statuses[200] > answers)
+        self.wait_until(lambda: self.handed.statuses[200] > answers)
 
-    def _wait_until(self, condition: Callable[[], bool]) -> None:
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait for something that has to happen."""
         deadline = time.monotonic() + START_SECONDS
         while not condition():
             assert time.monotonic() < deadline, self.handed.statuses

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import RecordCriterion
-from tests.faults import Site, kill, kill_children, require_nothing_lost
+from tests.faults import Site, children, kill, kill_children, require_nothing_lost
 from tests.postgres import Server, free_port
 
 pytestmark = [pytest.mark.accept, pytest.mark.timeout(3600)]
@@ -44,12 +44,16 @@ def test_kills_of_a_gateway(
         port = free_port()
         is_proving = number % 2 == 1
         process = site.start(port, workers=1)
+        before = site.handed.statuses[200]
         with site.load(port, upgrades=is_proving):
+            if number % 4:  # else at any moment, perhaps before the first answer
+                site.wait_for_more(before)
             time.sleep(moments.uniform(0.02, 1.0))
             site.note_checkpoint()
             if number % 7 == 0 and is_proving:
                 killed["worker"] += kill_children(process, "serve.worker")
-            if number % 3 == 0 and is_proving:
+            if number % 9 == 0 and is_proving:
+                site.wait_until(lambda process=process: children(process.pid, "serve.checker"))  # type: ignore[misc]
                 killed["checker"] += kill_children(process, "serve.checker")
             time.sleep(moments.uniform(0.0, 0.2))
             kill(process)
