@@ -30,7 +30,10 @@ impl Client {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        Ok(Self { stream: BufReader::with_capacity(1 << 16, stream), host: address.to_owned() })
+        Ok(Self {
+            stream: BufReader::with_capacity(1 << 16, stream),
+            host: address.to_owned(),
+        })
     }
 
     /// Sends a body, and returns status and body of the answer.

@@ -13,6 +13,12 @@
 //! `u64le nanoseconds || u16le status || u32le n || request || u32le n || response`, where request
 //! and response are the bodies.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "it measures time, and verifies nothing"
+)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command")]
+
 mod client;
 mod question;
 
@@ -100,16 +106,24 @@ fn main() -> ExitCode {
 /// Asks all questions and returns how many seconds that took.
 fn run(plan: &Plan) -> Result<f64, LoadError> {
     let next = AtomicU64::new(0);
-    let output = Mutex::new(BufWriter::with_capacity(1 << 20, File::create(&plan.output)?));
+    let output = Mutex::new(BufWriter::with_capacity(
+        1 << 20,
+        File::create(&plan.output)?,
+    ));
     let start = Instant::now();
     thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.connections)
             .map(|_| scope.spawn(|| ask(plan, start, &next, &output)))
             .collect();
-        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| LoadError::Thread)?)
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| LoadError::Thread)?)
     })?;
     let seconds = start.elapsed().as_secs_f64();
-    output.into_inner().unwrap_or_else(PoisonError::into_inner).flush()?;
+    output
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .flush()?;
     Ok(seconds)
 }
 

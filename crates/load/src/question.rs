@@ -27,7 +27,12 @@ impl Question {
             let sign = if milli < 0 { "-" } else { "" };
             let comma = if element == 0 { "" } else { "," };
             // Writing into a string does not fail.
-            let _ = write!(data, "{comma}{sign}{}.{:03}", milli.abs() / 1000, milli.abs() % 1000);
+            let _ = write!(
+                data,
+                "{comma}{sign}{}.{:03}",
+                milli.abs() / 1000,
+                milli.abs() % 1000
+            );
         }
         format!(
             "{{\"id\":\"load-{:x}-{index}\",\"inputs\":[{{\"name\":\"{}\",\"shape\":[1,{}],\
@@ -40,16 +45,22 @@ impl Question {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     use super::Question;
 
     #[test]
     fn every_question_is_another_one() {
-        let question = Question { input: "x".to_owned(), width: 4, seed: 7 };
-        let bodies: HashSet<_> = (0..1000).map(|index| question.body(index)).collect();
+        let question = Question {
+            input: "x".to_owned(),
+            width: 4,
+            seed: 7,
+        };
+        let bodies: BTreeSet<_> = (0..1000).map(|index| question.body(index)).collect();
         assert_eq!(bodies.len(), 1000);
         let text = String::from_utf8(question.body(3)).unwrap_or_default();
-        assert!(text.starts_with("{\"id\":\"load-7-3\",\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],"));
+        assert!(
+            text.starts_with("{\"id\":\"load-7-3\",\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],")
+        );
     }
 }
