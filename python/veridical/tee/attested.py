@@ -83,6 +83,10 @@ class Attested:
             lines.append("model weights: the code is attested, the weights it loaded are not")
         if self.freshness.kind is FreshnessKind.NONE:
             lines.append("age of the quote: it is bound to no nonce and no checkpoint")
+        elif self.freshness.kind is FreshnessKind.CHECKPOINT:
+            lines.append("age of the quote: its checkpoint was compared with no log")
+        elif policy.nonce is None:
+            lines.append("age of the quote: the policy does not say which nonce was sent")
         if not any(quote.claims.family is Family.NVIDIA_GPU for quote in self.quotes):
             lines.append("GPU: no report; what the code computed outside the processor is open")
         ordered = sorted(dict.fromkeys(lines), key=lambda line: line not in NEVER_COVERED)

@@ -21,7 +21,7 @@ from tests.unit.tee.scenes import (
 from veridical.errors import CollateralError, Error, InputError, QuoteError, UndecidedError
 from veridical.policy import AllOf, AnyOf, Policy, RequireTee, RequireTier, TrustedSigners, loads
 from veridical.receipt import Receipt, issue
-from veridical.tee import Collateral, Family, Freshness, Purpose, TeePolicy
+from veridical.tee import Collateral, Family, Freshness, FreshnessKind, Purpose, TeePolicy
 from veridical.tee.context import TeeContext
 from veridical.tee.evidence import Tee, TeeEvidence, attest_batch
 from veridical.tee.runtime import MODEL_EVENT, Event
@@ -340,6 +340,23 @@ def test_a_quote_over_keys_has_an_age() -> None:
     with pytest.raises(QuoteError) as raised:
         judged(receipt(Tee(keys=ageless)), naming(attester))
     assert raised.value.check == "tee.format"
+
+
+def test_the_age_of_a_quote_is_open_unless_its_nonce_was_compared() -> None:
+    attester = simulator()
+    logged = Freshness(FreshnessKind.CHECKPOINT, bytes(32))
+    cases = [
+        (CHALLENGE, {}, True),
+        (logged, {}, True),
+        (CHALLENGE, {"nonce": CHALLENGE.value}, False),
+    ]
+    for freshness, members, is_open in cases:
+        made = receipt(Tee.of_keys(attester, key_set(), freshness))
+        said = judged(made, naming(attester, **members)).assumptions
+        assert any("age of the quote" in line for line in said) is is_open
+    with pytest.raises(QuoteError) as raised:
+        judged(receipt(Tee.of_keys(attester, key_set(), logged)), naming(attester, nonce=bytes(32)))
+    assert raised.value.check == "tee.nonce"
 
 
 def test_evidence_has_one_form() -> None:
