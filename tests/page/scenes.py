@@ -251,8 +251,8 @@ def make_logged(folder: Path) -> tuple[Log, Receipt]:
         )
         result = Result(intent=opened.index, statement=receipt.receipt_id, time=NOW)
         writer.append(result)
-        for _ in range(2):
-            late = writer.append(replace(draft, request_id="another"))
+        for name in ("another", "a third"):
+            late = writer.append(replace(draft, request_id=name))
             writer.append(Void(intent=late.index, reason="deadline", time=NOW))
         writer.append(replace(draft, request_id="open"))
     log = Log.open(folder)
