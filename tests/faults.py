@@ -175,11 +175,11 @@ def kill_children(process: subprocess.Popen[bytes], what: str) -> int:
 
 
 def children(pid: int, what: str) -> list[int]:
-    """Return the children of a process whose command names something."""
-    try:
-        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    except OSError:
-        return []
+    """Return the children of a process, of any of its threads, whose command names something."""
+    listed: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it ended meanwhile
+            listed += thread.read_text(encoding="ascii").split()
     found = []
     for child in listed:
         try:
