@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 import signal
@@ -69,12 +70,14 @@ class Site:
         command += ["--workers", str(workers), *self.options]
         if self.database:
             command += ["--database", self.database]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, **self.environment},
         )
+        atexit.register(process.kill)  # does nothing to one that ended
+        return process
 
     def start(self, port: int, *, workers: int = 0) -> subprocess.Popen[bytes]:
         """Start a gateway process, and wait until it would answer."""
