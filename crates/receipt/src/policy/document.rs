@@ -46,6 +46,10 @@ pub(crate) fn read(text: &str) -> Result<Rule, Error> {
     if text.len() > MAX_BYTES {
         return Err(format_error(format!("more than {MAX_BYTES} bytes")).at(place));
     }
+    if text.starts_with('\u{feff}') {
+        let message = "not TOML: it begins with a byte order mark";
+        return Err(format_error(message).at(place));
+    }
     let content = text.parse::<Content>().map_err(|error| {
         let message = error.message().to_owned();
         format_error(format!("not TOML: {message}")).at(place)
@@ -421,7 +425,7 @@ fn seed(table: &mut Table) -> Result<Rule, Error> {
         QUICKNET.to_owned()
     };
     let logged = if mode == "vrf+beacon" {
-        Some(logged(table)?.0)
+        Some(logged(table)?)
     } else {
         None
     };
@@ -460,7 +464,10 @@ fn seed(table: &mut Table) -> Result<Rule, Error> {
     if keys.is_empty() {
         return Err(format_error("RequireSeed needs at least one key"));
     }
-    if logged.as_ref().is_some_and(|trust| trust.min_cosigners < 1) {
+    if logged
+        .as_ref()
+        .is_some_and(|(trust, _)| trust.min_cosigners < 1)
+    {
         return Err(format_error(
             "RequireSeed needs a cosigner: nobody else says that the intent was there before the round",
         ));

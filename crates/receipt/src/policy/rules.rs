@@ -21,8 +21,8 @@ pub(crate) struct SeedRule {
     pub(crate) nonce: Option<String>,
     pub(crate) parameters: Option<Parameters>,
     pub(crate) models: Option<Vec<String>>,
-    /// For mode `vrf+beacon` alone.
-    pub(crate) logged: Option<LogTrust>,
+    /// For mode `vrf+beacon` alone: whose checkpoints count, and the streams that count, if any are named.
+    pub(crate) logged: Option<(LogTrust, Vec<String>)>,
 }
 
 /// A rule, or rules of rules.
@@ -98,24 +98,7 @@ impl Rule {
                 Answer::new(Outcome::holds(holds), "require_tier", detail)
             }
             Self::RequireTee => require_tee(envelope.tier),
-            Self::RequireLogged { streams, .. }
-                if !streams.is_empty() && !streams.contains(&facts.statement.sequence.stream) =>
-            {
-                let stream = quoted(&facts.statement.sequence.stream);
-                let detail = format!("stream {stream} is not named");
-                Answer::new(Outcome::Rejected, "require_logged", detail)
-            }
-            Self::RequireLogged { trust, .. } => match (facts.logged)(trust) {
-                Ok(shown) => {
-                    let mut shown = shown;
-                    shown.truncate(1);
-                    let detail = shown.first().map(Logged::detail).unwrap_or_default();
-                    let mut answer = Answer::new(Outcome::Accepted, "require_logged", detail);
-                    answer.logged = shown;
-                    answer
-                }
-                Err(error) => Answer::rejected("require_logged", &error),
-            },
+            Self::RequireLogged { trust, streams } => require_logged(facts, trust, streams),
             Self::RequireSeed(rule) => rule.evaluate(facts),
             Self::ExpectDecode(decode) => {
                 let found = &facts.statement.decode;
@@ -230,6 +213,30 @@ fn matched(rule: &'static str, outcome: Outcome) -> Answer {
     Answer::new(outcome, rule, detail)
 }
 
+/// Takes the result of check 16, and compares the stream.
+fn require_logged(facts: &Facts<'_>, trust: &LogTrust, streams: &[String]) -> Answer {
+    if let Some(detail) = other_stream(facts.statement, streams) {
+        return Answer::new(Outcome::Rejected, "require_logged", detail);
+    }
+    match (facts.logged)(trust) {
+        Ok(mut shown) => {
+            shown.truncate(1);
+            let detail = shown.first().map(Logged::detail).unwrap_or_default();
+            let mut answer = Answer::new(Outcome::Accepted, "require_logged", detail);
+            answer.logged = shown;
+            answer
+        }
+        Err(error) => Answer::rejected("require_logged", &error),
+    }
+}
+
+/// What is wrong with the stream of a statement, if some are named.
+fn other_stream(statement: &Statement, streams: &[String]) -> Option<String> {
+    let stream = &statement.sequence.stream;
+    let is_other = !streams.is_empty() && !streams.contains(stream);
+    is_other.then(|| format!("stream {} is not named", quoted(stream)))
+}
+
 fn require_tee(tier: &str) -> Answer {
     if tier != "tee" {
         let detail = format!("tier {}, required: tee", quoted(tier));
@@ -280,13 +287,17 @@ impl SeedRule {
         if let Some(difference) = self.difference(facts.statement) {
             return refused(difference);
         }
-        let Some(trust) = &self.logged else {
+        let Some((trust, streams)) = &self.logged else {
             return self.accepted(seed.detail(), None);
         };
         let Some(round) = seed.round else {
             return refused(format!("the round is not of beacon {}", quoted(QUICKNET)));
         };
-        let shown = match (facts.logged)(trust) {
+        let shown = (facts.logged)(trust);
+        if let Some(detail) = other_stream(facts.statement, streams) {
+            return refused(detail);
+        }
+        let shown = match shown {
             Err(error) => return Answer::rejected("require_seed", &error),
             Ok(shown) => shown,
         };
