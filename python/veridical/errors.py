@@ -11,7 +11,8 @@
     │   │   ├── NonCanonicalKeyError      a second encoding of a key
     │   │   ├── PointNotOnCurveError      no point of the curve
     │   │   └── SmallOrderKeyError        outside the prime-order subgroup
-    │   └── PolicyFormatError           a policy is empty, or its file breaks the format
+    │   ├── PolicyFormatError           a policy is empty, or its file breaks the format
+    │   └── AttesterError               this machine makes no quotes of its hardware
     ├── ProgramError                  a program file breaks the format or a loader condition
     ├── VerificationError             the receipt is not acceptable
     │   ├── MalformedError              bytes do not parse, are oversize, or are not canonical
@@ -51,6 +52,7 @@ The Rust extension raises these same classes: there is one hierarchy.
 from __future__ import annotations
 
 __all__ = [
+    "AttesterError",
     "CheckpointError",
     "CollateralError",
     "CompileError",
@@ -205,6 +207,12 @@ class PolicyFormatError(InputError):
     """A policy is empty, or its file breaks the format; nothing was verified."""
 
     default_advice = "Correct the policy; spec/v1/policy.md lists every rule."
+
+
+class AttesterError(InputError):
+    """This machine has no interface to quotes, or it did not answer as it has to."""
+
+    default_advice = "Read what the interface says; nothing was issued without a quote."
 
 
 class ProgramError(Error):

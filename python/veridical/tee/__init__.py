@@ -17,6 +17,7 @@ Spec: spec/v1/tee.md. What reads quotes needs the extra `tee`; policies and clai
 | `store`      | collateral that a verifier keeps                                   |
 | `files`      | quotes and collateral as people have them in files                 |
 | `intel`, `snp`, `nitro`, `nvidia` | one family each                               |
+| `attester`   | where genuine quotes come from                                     |
 | `simulator`  | hardware that is none                                              |
 """
 
