@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import App, Parameter
 from rich.markup import escape
@@ -13,12 +13,16 @@ from rich.tree import Tree
 
 from veridical.cli.console import emit, emit_json, print_error, terminal
 from veridical.cli.exit_codes import ExitCode, exit_code_of
+from veridical.cli.tee_import import judge_service, plain, print_imported
 from veridical.cli.trusted_time import trusted_time
 from veridical.errors import InputError
 from veridical.policy import AllOf, Policy, RequireTee, load
 from veridical.tee import Appraisal, Collateral, Outcome, Quote, TeePolicy, appraise
 from veridical.tee.claims import Claims
 from veridical.tee.policy import BROKEN_GENERATIONS, GENERATIONS, STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Options", "app"]
 
@@ -115,10 +119,57 @@ def verify(file: Path, options: Options = _NO_OPTIONS) -> ExitCode:
             emit(f"hardware  {appraisal.claims.generation}")
         for finding in appraisal.findings:
             if finding.outcome is not Outcome.ACCEPTED:
-                detail = _plain(finding.detail)
+                detail = plain(finding.detail)
                 emit(f"{finding.outcome.name.lower():<9} {finding.check}: {detail}")
         for line in appraisal.not_covered:
             emit(f"not covered: {line}")
+    if error is None:
+        return ExitCode.ACCEPTED
+    if not options.json:
+        print_error(error, is_json=False)
+    return exit_code_of(error)
+
+
+@app.command(name="import")
+def import_(
+    report: Path,
+    *,
+    signature: Path,
+    request: Path | None = None,
+    response: Path | None = None,
+    nonce: str | None = None,
+    options: Options = _NO_OPTIONS,
+) -> ExitCode:
+    """Judge what another service handed out about an answer, and name what it does not bind.
+
+    Known are NEAR AI and Phala (`/v1/attestation/report`), and ACI (`/v1/aci/attestation`).
+
+    Parameters
+    ----------
+    report
+        The attestation report, as the service returned it.
+    signature
+        What `/v1/signature/{id}` returned, or the ACI receipt.
+    request
+        The bytes of the request; without them the verdict is undecided.
+    response
+        The bytes of the response; without them the verdict is undecided.
+    nonce
+        The nonce that the report was asked for with: 64 hexadecimal digits.
+    """
+    policy = _policy(options)
+    imported = judge_service(
+        (report, signature, request, response),
+        nonce=nonce,
+        policy=policy,
+        collateral=lambda quotes: _collateral(quotes, options),
+        time=trusted_time(options.at),
+    )
+    error = imported.error
+    if options.json:
+        emit_json(imported.to_value())
+    else:
+        print_imported(imported)
     if error is None:
         return ExitCode.ACCEPTED
     if not options.json:
@@ -262,17 +313,17 @@ def _judge(file: Path, options: Options) -> tuple[Quote, Appraisal]:
     appraisal = appraise(
         quote,
         policy=_policy(options),
-        collateral=_collateral(quote, options),
+        collateral=_collateral((quote,), options),
         time=trusted_time(options.at),
     )
     return quote, appraisal
 
 
-def _collateral(quote: Quote, options: Options) -> Collateral:
+def _collateral(quotes: Sequence[Quote], options: Options) -> Collateral:
     from veridical.tee.collateral_files import read_collateral_files
     from veridical.tee.store import Store
 
-    wanted = _wanted(quote)
+    wanted = {version: name for quote in quotes for version, name in _wanted(quote).items()}
     given = read_collateral_files(options.collateral or [], wanted=wanted)
     return given.or_from(Store.default().load()) if options.store else given
 
@@ -343,11 +394,6 @@ def _remarks(claims: Claims) -> list[str]:
     return found
 
 
-def _plain(text: str) -> str:
-    """Replace what could command a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def _is_hex(text: str) -> bool:
     return bool(text) and not set(text) - set("0123456789abcdef")
 
@@ -360,13 +406,13 @@ def _print_tree(claims: Claims, appraisal: Appraisal, remarks: list[str]) -> Non
         for branch, lines in _branches(claims, appraisal, remarks):
             emit(branch)
             for line, _style in lines:
-                emit(f"  {_plain(line)}")
+                emit(f"  {plain(line)}")
         return
     tree = Tree(f"[bold]quote of {claims.family.value}[/] ({claims.generation}), {known}")
     for branch, lines in _branches(claims, appraisal, remarks):
         node = tree.add(f"[bold]{branch}[/]")
         for line, style in lines:
-            text = escape(_plain(line))
+            text = escape(plain(line))
             node.add(f"[{style}]{text}[/]" if style else text)
     console.print(tree, emoji=False)
 
