@@ -177,6 +177,7 @@ class Gateway:
 
     def start(self) -> None:
         """Start the workers."""
+        self.queue.resume()
         self._workers.start()
         self._finisher.start()
         self._upkeep.start()

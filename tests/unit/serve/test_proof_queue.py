@@ -182,6 +182,15 @@ def test_a_worker_that_is_told_to_stop_is_no_failed_attempt(store: Store, databa
     assert states(store, [job]) == ["proven"]
 
 
+def test_a_gateway_that_ends_is_no_failed_attempt(store: Store) -> None:
+    queue = Queue(store)
+    (job,) = ask(store, 1)
+    for _ in range(MAX_ATTEMPTS + 1):
+        assert queue.claim(models=MODELS, limit=1, lease_seconds=60) is not None
+        assert queue.resume() == 1
+    assert states(store, [job]) == ["queued"]
+
+
 class Signed:
     """A finisher on a store, and for what it signed."""
 

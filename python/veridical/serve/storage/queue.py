@@ -302,6 +302,16 @@ class Queue:
 
     # --- for the gateway
 
+    def resume(self) -> int:
+        """Free what workers of an earlier gateway held: that it ended is no fault of the jobs."""
+        return self._update(
+            JOBS.c.state == RUNNING,
+            state=QUEUED,
+            stage="",
+            lease="",
+            attempts=JOBS.c.attempts - 1,
+        )
+
     def unsigned(self, *, limit: int) -> list[Job]:
         """Return jobs whose proof is there and not yet signed for."""
         query = (
