@@ -41,6 +41,7 @@ def serve(  # noqa: PLR0913 - the options of one command
     threads: int = 0,
     worker_threads: int = 0,
     cluster: str = "",
+    tee: Literal["off", "auto", "simulator"] = "off",
     name: tuple[str, ...] = (),
     allow_origin: tuple[str, ...] = (),
     max_connections: int = 4096,
@@ -82,6 +83,9 @@ def serve(  # noqa: PLR0913 - the options of one command
         Threads of one proof; 0 takes all cores, or one in a cluster.
     cluster
         Make proofs on a Ray cluster: auto, ray://HOST:10001 or HOST:6379. --workers are there.
+    tee
+        Sign with a key made at the start, for which a quote of this machine's hardware vouches:
+        auto finds the hardware; simulator has none, and its receipts say SIMULATED.
     name
         A name under which it is asked, as in the header Host; may be given again. Without API keys
         only loopback addresses and these names are answered to.
@@ -124,6 +128,7 @@ def serve(  # noqa: PLR0913 - the options of one command
         threads=threads,
         worker_threads=worker_threads,
         cluster=cluster,
+        tee=tee,
     )
 
     def on_start(gateway: Gateway, address: str) -> None:
@@ -132,6 +137,8 @@ def serve(  # noqa: PLR0913 - the options of one command
         emit(f"signer    {gateway.signer.public_key.key_id}")
         if gateway.log.vkey():
             emit(f"log       {gateway.log.vkey()}")
+        if gateway.attested is not None:
+            emit(f"hardware  {gateway.attested.description}")
         results, voids = gateway.recovered
         if results or voids:
             emit(f"recovered {results} results, {voids} voids")

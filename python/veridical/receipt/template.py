@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 
     from veridical.keys import Signer
     from veridical.receipt.canonical import Value
+    from veridical.receipt.evidence import EvidenceBlob
     from veridical.receipt.program import Program, Run
 
 __all__ = ["Issued", "ReceiptTemplate"]
 
 _MAX_NONCE: Final = 256
 _TIER: Final = "reexecution"
+_ATTESTED_TIER: Final = "tee"
 _PLACES: Final[dict[str, dict[str, str]]] = {
     "input": dict.fromkeys(("forwarded", "integers", "received"), "text") | {"saturated": "number"},
     "output": {"count": "number", "decoded": "text", "integers": "text"},
@@ -52,7 +54,7 @@ _PLACES: Final[dict[str, dict[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A receipt of tier `reexecution`, as it is handed out."""
+    """A receipt as it is handed out."""
 
     receipt_id: str
     bundle: bytes
@@ -87,16 +89,22 @@ class _Template:
 
 
 class ReceiptTemplate:
-    """Issues receipts of tier `reexecution` for runs of one program, without sampling."""
+    """Issues receipts for runs of one program, without sampling.
+
+    They are of tier `reexecution`, or of tier `tee` if hardware vouches for the signer's key.
+    """
 
     def __init__(
         self,
         program: Program,
         signer: Signer,
         *,
+        attested: EvidenceBlob | None = None,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         """Encode what all receipts have in common.
+
+        `attested` is evidence of hardware about the signer's key, the same for all receipts.
 
         Raises:
             InputError: the program has an alias that the format does not allow.
@@ -122,7 +130,13 @@ class ReceiptTemplate:
             for name, kind in members.items()
         ]
         self._statement = _Template(sample.to_value(), [(("request_id",), "text"), *holes])
-        predicate = Predicate.about(sample, tier=_TIER, issued_at=0, evidence=())
+        blobs = () if attested is None else (attested,)
+        predicate = Predicate.about(
+            sample,
+            tier=_ATTESTED_TIER if blobs else _TIER,
+            issued_at=0,
+            evidence=tuple(blob.descriptor for blob in blobs),
+        )
         self._payload = _Template(
             predicate.to_value(),
             [
@@ -133,7 +147,11 @@ class ReceiptTemplate:
         )
         envelope = Envelope(payload=b"", key_id=signer.public_key.key_id, signature=b"")
         self._bundle = _Template(
-            Receipt(statement=sample, envelopes=(envelope,)).to_value(),
+            Receipt(
+                statement=sample,
+                envelopes=(envelope,),
+                evidence=tuple(blob.content for blob in blobs),
+            ).to_value(),
             [
                 (("envelopes", 0, "payload"), "text"),
                 (("envelopes", 0, "signatures", 0, "sig"), "text"),

@@ -17,6 +17,7 @@ Spec: spec/v1/serve.md. Needs the extra `serve`.
 | `supervisor` | keeps worker processes running                                 |
 | `checker`  | checks proofs in a process of its own                            |
 | `proofs`   | signing for those that hold                                      |
+| `hardware` | a receipt key that quotes of hardware vouch for                  |
 | `gateway`  | all of these together                                            |
 | `app`      | the HTTP surface: who may ask, and what becomes of every error   |
 | `exchange` | one request and its response, within limits                      |

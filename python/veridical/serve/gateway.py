@@ -24,6 +24,7 @@ from veridical.serve.accounts import Accounts
 from veridical.serve.budget import ByteBudget
 from veridical.serve.checker import Checker
 from veridical.serve.fairness import FairQueue
+from veridical.serve.hardware import EPOCH_SECONDS, AttestedKey, Hardware, attester_of
 from veridical.serve.intents import IntentLog, NoLog, TransparencyLog
 from veridical.serve.issuer import Issuer
 from veridical.serve.lanes import Answer, Lane, Question
@@ -34,7 +35,7 @@ from veridical.serve.state import StateFolder, database_url
 from veridical.serve.storage import ApiKey, FencedError, Job, Queue, Store
 from veridical.serve.storage.queue import TooManyJobsError
 from veridical.serve.supervisor import Supervisor
-from veridical.serve.tariff import Tariff
+from veridical.serve.tariff import TIERS, Tariff
 from veridical.serve.worker import Configuration, absolute, worker_command
 
 if TYPE_CHECKING:
@@ -84,6 +85,9 @@ class Settings:
     deadline_ms: int = 30_000
     threads: int = 0
     names: Mapping[Path, str] = field(default_factory=dict)
+    #: Where quotes over the receipt key come from; `off` for a key in the state folder.
+    tee: Hardware = "off"
+    tee_epoch_seconds: int = EPOCH_SECONDS
 
     @property
     def database_url(self) -> str:
@@ -112,11 +116,9 @@ class Gateway:
 
     def _open(self, undo: ExitStack) -> None:
         settings = self.settings
-        self.signer = (
-            keys.PrivateKey.load(settings.key) if settings.key else self._state.key("receipts")
-        )
+        self.signer = self._receipt_key()
         seed_key = SeedKey.load(settings.seed_key) if settings.seed_key else None
-        issuers = {
+        self._issuers = {
             name: Issuer(model, self.signer, seed_key=seed_key)
             for name, model in self.models.items()
         }
@@ -136,10 +138,11 @@ class Gateway:
             self.recovered = self.log.recover(self.store.settle)
         except SQLAlchemyError as error:
             raise InputError(f"the database does not answer: {type(error).__name__}") from error
+        self.attested: AttestedKey | None = self._attest()
         self._lanes = {
             model.name: Lane(
                 model,
-                issuer=issuers[model.name],
+                issuer=self._issuers[model.name],
                 log=self.log,
                 store=self.store,
                 tariff=self.tariff,
@@ -198,6 +201,11 @@ class Gateway:
         self._state.close()
 
     @property
+    def tier(self) -> str:
+        """The tier of receipts as they are handed out first."""
+        return TIERS[0] if self.attested is None else "tee"
+
+    @property
     def is_closed(self) -> bool:
         """Whether the gateway is shutting down."""
         return self._is_closed.is_set()
@@ -212,6 +220,8 @@ class Gateway:
             return f"the database does not answer: {type(error).__name__}"
         except FencedError as error:
             return str(error)
+        if self.attested is not None and self.attested.is_over:
+            return "no quote covers the receipt key now"
         return self.log.problem()
 
     def _tidy(self) -> None:
@@ -220,6 +230,8 @@ class Gateway:
                 self.store.tidy()
             except SQLAlchemyError as error:
                 _LOGGER.warning("the database was not tidied: %s", error)
+            if self.attested is not None and self.attested.renew():
+                self._vouch(self.attested)
 
     def model(self, name: str, version: str | None = None) -> Model:
         """Return a model.
@@ -255,6 +267,8 @@ class Gateway:
             raise ProtocolError(
                 413, "too_many_items", f"{items} items; at most {self.settings.max_items}"
             )
+        if self.attested is not None and self.attested.is_over:
+            raise ProtocolError(503, "unavailable", "no quote covers the receipt key now")
         quoted = self.tariff.quote(model, "reexecution", items)
         question = Question(
             key_id=caller.key_id,
@@ -359,7 +373,39 @@ class Gateway:
             "signer": self.signer.public_key.key_id,
             "signer_pem": self.signer.public_key.to_pem().decode("ascii"),
             "log": self.log.vkey(),
+            "tee": "" if self.attested is None else self.attested.description,
         }
+
+    def _receipt_key(self) -> keys.PrivateKey:
+        """Load the key, or make it; one that hardware vouches for never leaves this process."""
+        settings = self.settings
+        if settings.tee == "off":
+            return (
+                keys.PrivateKey.load(settings.key) if settings.key else self._state.key("receipts")
+            )
+        if settings.key is not None:
+            raise InputError("an attested key is made inside, and not read from a file")
+        if not settings.is_logged:
+            raise InputError("a quote over the key names a checkpoint, so there has to be a log")
+        return keys.generate()
+
+    def _attest(self) -> AttestedKey | None:
+        if self.settings.tee == "off" or not isinstance(self.log, TransparencyLog):
+            return None
+        log = self.log.log
+        attested = AttestedKey(
+            attester_of(self.settings.tee),
+            self.signer,
+            checkpoint=lambda: str(log.head().note.text),
+            epoch_seconds=self.settings.tee_epoch_seconds,
+        )
+        self._vouch(attested)
+        return attested
+
+    def _vouch(self, attested: AttestedKey) -> None:
+        evidence = attested.blob
+        for issuer in self._issuers.values():
+            issuer.attest(evidence)
 
     def _open_log(self) -> IntentLog:
         if not self.settings.is_logged:

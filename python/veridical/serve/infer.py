@@ -165,13 +165,13 @@ class Inference:
         receipt_id = answer.receipt_id
         parameters: dict[str, Any] = {
             "receipt_id": receipt_id,
-            "tier": TIERS[0],
+            "tier": self._gateway.tier,
             "quoted": quoted,
             "cost": answer.cost,
         }
         headers = [
             (b"veridical-receipt", receipt_id.encode("ascii")),
-            (b"veridical-tier", TIERS[0].encode("ascii")),
+            (b"veridical-tier", self._gateway.tier.encode("ascii")),
         ]
         if options.tier != TIERS[0]:
             job_id = await self._upgrade(receipt_id, options, caller, parameters)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from veridical.keys import Signer
     from veridical.program import Run
     from veridical.receipt import Issued, Seed, Sequence
+    from veridical.receipt.evidence import EvidenceBlob
     from veridical.seeds import SeedKey
     from veridical.serve.lanes import Question
     from veridical.serve.models import Model
@@ -31,9 +32,15 @@ class Issuer:
 
     def __init__(self, model: Model, signer: Signer, *, seed_key: SeedKey | None = None) -> None:
         self._model = model
+        self._signer = signer
         self._template = ReceiptTemplate(model.program, signer)
         self._seed_key = seed_key
         self._seed_public = "" if seed_key is None else public_bytes(seed_key.public_key).hex()
+
+    def attest(self, evidence: EvidenceBlob) -> None:
+        """From now on issue receipts of tier `tee`, which rest on this evidence."""
+        # One assignment: a receipt under way rests on the evidence before.
+        self._template = ReceiptTemplate(self._model.program, self._signer, attested=evidence)
 
     def draft(self, question: Question) -> IntentDraft:
         """Return the intent to run a question."""

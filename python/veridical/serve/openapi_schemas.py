@@ -54,6 +54,7 @@ SERVER: Final = {
         "signer": _KEY_ID,
         "signer_pem": "-----BEGIN PUBLIC KEY-----\n...",
         "log": "veridical.local/5b0e1a42+0c5e7b3a+AQ...",
+        "tee": "",
     },
 }
 METADATA: Final = {
@@ -254,7 +255,7 @@ SCHEMAS: Final[dict[str, Any]] = {
             "version": _TEXT,
             "extensions": {"type": "array", "items": _TEXT},
             "parameters": _object(
-                {"signer": _TEXT, "signer_pem": _TEXT, "log": _TEXT}, is_closed=False
+                {"signer": _TEXT, "signer_pem": _TEXT, "log": _TEXT, "tee": _TEXT}, is_closed=False
             ),
         }
     ),
@@ -290,7 +291,7 @@ SCHEMAS: Final[dict[str, Any]] = {
             "parameters": _object(
                 {
                     "receipt_id": _TEXT,
-                    "tier": _TIER,
+                    "tier": {"type": "string", "enum": [*_TIERS, "tee"]},
                     "quoted": _COUNT,
                     "cost": _COUNT,
                     "receipt": _TEXT,

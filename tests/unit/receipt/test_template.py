@@ -11,8 +11,10 @@ import pytest
 import veridical
 from tests.repository import ROOT
 from tests.toy import SIGNER
+from tests.unit.tee.scenes import CHALLENGE, key_set, simulator
 from veridical.errors import InputError
 from veridical.receipt import ReceiptTemplate, Seed, Sequence
+from veridical.tee import Tee
 
 PROGRAM = veridical.load(ROOT / "vectors" / "program" / "example.vprog")
 DIGEST = "sha256:" + "5a" * 32
@@ -52,6 +54,15 @@ def test_both_ways_give_the_same_bytes(options: dict[str, Any]) -> None:
         issued = template.issue(run, issued_at=9, **options)
         assert issued.receipt_id == receipt.receipt_id
         assert issued.bundle == receipt.to_bytes()
+
+
+def test_receipts_of_an_attested_key_are_of_its_tier() -> None:
+    tee = Tee.of_keys(simulator(), key_set(), CHALLENGE)
+    assert tee.keys is not None
+    template = ReceiptTemplate(PROGRAM, SIGNER, attested=tee.keys.blob())
+    run = veridical.run(PROGRAM, {"x": np.ones((1, 3), np.float32)})
+    receipt = veridical.issue(run, signer=SIGNER, evidence=tee, issued_at=9, nonce="n")
+    assert template.issue(run, issued_at=9, nonce="n").bundle == receipt.to_bytes()
 
 
 @pytest.mark.parametrize("nonce", ["n" * 257, 'a"b', "a\\b", "a\nb", "é", "\x7f"])
