@@ -241,7 +241,7 @@ function itemLine(item) {
     { class: item.kind === "refused" ? "is-refused" : "" },
     h("span", { class: "kind" }, KIND_NAMES[item.kind]),
     h("span", { class: "name" }, item.name, item.note ? h("span", { class: "note" }, ` ${item.note}`) : null, item.bytes.length > 0 ? h("span", { class: "size" }, ` ${size}`) : null),
-    swap ? h("button", { type: "button", class: "quiet", click: exchange, "aria-label": `${item.name} is the ${item.kind === "question" ? "answer" : "question"}` }, item.kind === "question" ? "is the answer" : "is the question") : null,
+    swap ? h("button", { type: "button", class: "quiet", click: exchange, "aria-label": `${item.name}: use as the ${item.kind === "question" ? "answer" : "question"}` }, item.kind === "question" ? "use as the answer" : "use as the question") : null,
     h("button", { type: "button", class: "quiet", click: remove, "aria-label": `Remove ${KIND_NAMES[item.kind].toLowerCase()} ${item.name}` }, "Remove"),
   );
 }
