@@ -18,6 +18,7 @@ Spec: spec/v1/tee.md. What reads quotes needs the extra `tee`; policies and clai
 | `files`      | quotes and collateral as people have them in files                 |
 | `intel`, `snp`, `nitro`, `nvidia` | one family each                               |
 | `attester`   | where genuine quotes come from                                     |
+| `sealing`    | inputs that only attested code reads                               |
 | `simulator`  | hardware that is none                                              |
 """
 
