@@ -10,16 +10,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from veridical.commitment import frame
-from veridical.errors import FieldError, InputError, MalformedError
+from veridical.errors import FieldError, InputError, KeyFormatError, MalformedError
+from veridical.keys import PublicKey
 from veridical.receipt.canonical import decode, decode_base64, encode, encode_base64
 from veridical.receipt.members import Members
 from veridical.tee.quote import refused
 
 if TYPE_CHECKING:
-    from veridical.keys import PublicKey
     from veridical.receipt.canonical import Value
 
 __all__ = ["Freshness", "FreshnessKind", "Key", "KeySet", "Purpose", "gpu_nonce", "report_value"]
@@ -124,14 +130,26 @@ class Key:
         if use != ("input" if algorithm == "x25519" else "receipt"):
             raise members.refuse("use", f"{use[:40]!r} is no use of an {algorithm} key")
         spki = decode_base64(members.text("key"), where=members.where("key"))
-        try:
-            load_der_public_key(spki)
-        except ValueError as error:
-            raise members.refuse("key", "not a SubjectPublicKeyInfo") from error
+        if not _is_key_of(algorithm, spki):
+            raise members.refuse("key", f"not the SubjectPublicKeyInfo of an {algorithm} key")
         first, last = members.count("not_before"), members.count("not_after")
         if first > last:
             raise members.refuse("not_after", "it ends before it begins")
         return cls(algorithm=algorithm, spki=spki, not_before=first, not_after=last, use=use)  # type: ignore[arg-type] # both were compared above
+
+
+def _is_key_of(algorithm: str, spki: bytes) -> bool:
+    """Return whether these bytes are the one encoding of a key of an algorithm."""
+    try:
+        key = load_der_public_key(spki)
+        is_x25519 = isinstance(key, X25519PublicKey)
+        found = "x25519" if is_x25519 else PublicKey.from_cryptography(key).algorithm
+    except (ValueError, UnsupportedAlgorithm, KeyFormatError):
+        return False
+    return (
+        found == algorithm
+        and key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == spki
+    )
 
 
 @dataclass(frozen=True, slots=True)
