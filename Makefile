@@ -138,6 +138,7 @@ lock: $(VENV)/packages.stamp ## compile the hashed requirements again from pypro
 	$(COMPILE_LOCK) --extra cluster pyproject.toml -c requirements/dev.txt -o requirements/cluster.txt
 	$(COMPILE_LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE_LOCK) --no-deps requirements/carriers.in -o requirements/carriers.txt
+	$(COMPILE_LOCK) requirements/fuzz.in -o requirements/fuzz.txt
 	$(COMPILE_LOCK) requirements/peers-ezkl.in -o requirements/peers-ezkl.txt
 	$(COMPILE_LOCK) requirements/peers-dsperse.in -o requirements/peers-dsperse.txt
 
