@@ -1,4 +1,4 @@
-"""One browser for all tests of the page."""
+"""A browser for the tests of the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+# A module each: its driver runs an event loop in this thread, where other tests run theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     try:
         with started() as running:
